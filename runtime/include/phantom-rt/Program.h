@@ -1,0 +1,251 @@
+//===- Program.h - The step program: command lists and tables ---*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The compiler's output and the runtime's input. One program serves all ranks:
+// everything that depends on the rank is an address computed when the program
+// is bound (`BufferRef::rankStride`) or a value in a buffer (`Role::Rank`).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_PROGRAM_H
+#define PHANTOM_RT_PROGRAM_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace phantom::rt {
+
+enum class ElementType : uint8_t { F32, F64, I32, I64, U8 };
+
+/// Size of one element in bytes.
+int64_t byteWidth(ElementType type);
+
+/// Element type and shape; row-major and dense wherever it describes storage.
+struct TensorType {
+  ElementType element = ElementType::F32;
+  std::vector<int64_t> shape;
+
+  int64_t elements() const;
+  int64_t bytes() const { return elements() * byteWidth(element); }
+};
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+/// How a parameter's global storage divides over the ranks.
+enum class Layout : uint8_t {
+  Replicated, ///< every rank holds the whole tensor
+  Shard,      ///< rank j holds block j along `shardDim`
+  Stacked,    ///< the storage has a leading dimension of size p; rank j holds [j]
+};
+
+/// How a parameter gets its first value (docs/Dialects: #phantom.init).
+enum class InitKind : uint8_t {
+  Load,                ///< the source tensor (Replicated), or this rank's block of it (Shard)
+  DiagonalBlock,       ///< block (j, j) of the p×p blocks of the source W [n_out, n_in]
+  LowRankCompressor,   ///< C of the truncated SVD start (math.md)
+  LowRankDecompressor, ///< D of the same start; the own block is zero
+  Uniform,             ///< uniform in ±1/sqrt(fanIn), Philox, by global storage index
+  Zeros,
+};
+
+/// Bytes in a file: a tensor of a .safetensors file (`tensor` not empty), or a
+/// raw little-endian range of any file.
+struct Source {
+  std::string file; ///< as the compiler resolved it
+  std::string tensor;
+  int64_t offset = 0; ///< of the raw range, bytes
+  int64_t length = 0;
+  TensorType type; ///< of the stored dense tensor
+};
+
+struct Init {
+  InitKind kind = InitKind::Zeros;
+  std::optional<Source> source;
+  bool transposed = false; ///< the source is stored [n_in, n_out]
+  int64_t ghostWidth = 0;  ///< k of the low-rank start
+  int64_t fanIn = 0;       ///< of Uniform
+};
+
+struct Parameter {
+  std::string name;                 ///< e.g. "fc1.local"; names the tensor in files
+  TensorType type;                  ///< what one rank holds, as the program sees it
+  std::vector<int64_t> storedShape; ///< one rank's part as files show it (same elements)
+  Layout layout = Layout::Replicated;
+  int64_t shardDim = 0; ///< in storedShape, where layout is Shard
+  Init init;
+  bool trainable = true;
+  std::string stateOf; ///< optimizer state: the parameter it belongs to
+};
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+enum class Region : uint8_t {
+  Argument, ///< function argument `index`
+  Arena,    ///< the rank's scratch memory; `index` is 0
+  Window,   ///< window `index`: one allocation that all ranks of the axis see
+  Constant, ///< constant `index` of the program, read-only
+};
+
+/// An address: base(region, index) + offset + rank * rankStride. Only windows
+/// have a rank stride.
+struct BufferRef {
+  Region region = Region::Arena;
+  uint32_t index = 0;
+  int64_t offset = 0;     ///< bytes
+  int64_t rankStride = 0; ///< bytes
+};
+
+/// Shared memory of one exchange, outside the arena. All-gather: the gathered
+/// tensor; rank j's slot starts at j * rankStride of the refs that write it.
+/// Reductions: p private parts of `bytes / p` each, which the peers read.
+struct Window {
+  std::string name;
+  int64_t bytes = 0; ///< of all ranks together
+};
+
+//===----------------------------------------------------------------------===//
+// Commands
+//===----------------------------------------------------------------------===//
+
+enum class Epilogue : uint8_t { None, Relu, LeakyRelu, Elu, Sigmoid, Tanh, GeluErf, GeluTanh, Silu };
+
+/// c[m,n] = epilogue(a[m,k] · b[k,n] + bias[n] (+ c where accumulate)). Strides in elements:
+/// a(i,l) is at a + i*aRow + l*aCol; one of the two is 1. c is row-major with leading dimension cRow.
+struct GemmCommand {
+  BufferRef a, b, c;
+  std::optional<BufferRef> bias;
+  int64_t m = 0, n = 0, k = 0;
+  int64_t aRow = 0, aCol = 1, bRow = 0, bCol = 1, cRow = 0;
+  ElementType element = ElementType::F32;
+  bool accumulate = false;
+  Epilogue epilogue = Epilogue::None;
+  double alpha = 0; ///< of LeakyRelu and Elu
+  std::string location;
+};
+
+/// Calls kernel `kernel` of the object code with the addresses of `arguments`.
+struct KernelCommand {
+  uint32_t kernel = 0;
+  std::vector<BufferRef> arguments;
+  std::string location;
+};
+
+/// Publishes this rank's part of exchange `exchange`; does not block.
+struct ExchangeStartCommand {
+  uint32_t exchange = 0;
+};
+
+/// Blocks until the exchange's result may be read (and, for reductions, makes it).
+struct ExchangeWaitCommand {
+  uint32_t exchange = 0;
+};
+
+using Command = std::variant<GemmCommand, KernelCommand, ExchangeStartCommand, ExchangeWaitCommand>;
+
+enum class ExchangeKind : uint8_t { AllGather, ReduceScatter, AllReduce };
+
+/// A collective over the mesh axis. The full tensor is seen as [outer, p, inner]:
+/// rank j's block is [:, j, :]. (Concatenation on dimension 0 has outer = 1.)
+///  - AllGather: the window holds the full tensor; nothing is copied.
+///  - ReduceScatter: part j of the window is rank j's full partial tensor; the
+///    wait writes the sum over ranks, in rank order, of block `rank` to `destination` [outer, inner].
+///  - AllReduce: likewise, the sum of all of it, to `destination` [outer * inner]; p does not divide it.
+struct Exchange {
+  std::string name;
+  ExchangeKind kind = ExchangeKind::AllGather;
+  uint32_t window = 0;
+  ElementType element = ElementType::F32;
+  int64_t outer = 1, inner = 1;
+  std::optional<BufferRef> destination;
+  std::string location;
+};
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+enum class Role : uint8_t {
+  Input,        ///< model input; replicated, shared by all ranks
+  Target,       ///< training target; as Input
+  Parameter,    ///< parameter or optimizer state `name`; updated in place
+  LearningRate, ///< scalar of the program's float type
+  Step,         ///< i64 scalar, 1 in the first step
+  ValidCount,   ///< i64 scalar: the leading rows of the batch that count
+  Rank,         ///< i64 scalar
+  Output,       ///< (result) model output, replicated
+  Loss,         ///< (result) scalar, replicated
+  Gradient,     ///< (result) of parameter `name`
+  SquaredNorm,  ///< (result) f64 scalar, of this rank's sharded and stacked gradients
+  SquaredNormReplicated, ///< (result) f64 scalar, of the replicated gradients; count it once
+};
+
+struct Argument {
+  Role role = Role::Input;
+  std::string name;
+  TensorType type;
+};
+
+struct Result {
+  Role role = Role::Output;
+  std::string name;
+  TensorType type;
+  BufferRef buffer; ///< valid until the next run of the function
+};
+
+/// A straight-line command list. Every rank runs the same one.
+struct Function {
+  std::string name; ///< "infer", "evaluate", "gradients" or "train_step"
+  std::vector<Argument> arguments;
+  std::vector<Result> results;
+  std::vector<Command> commands;
+  int64_t arenaBytes = 0;
+};
+
+/// What the cost model says of one train step of one rank (math.md names).
+struct Costs {
+  int64_t parameters = 0;        ///< trainable, of all ranks together (replicated ones once)
+  double formulaFlops = 0;       ///< GEMM flops, without an own zero block
+  double executedFlops = 0;      ///< GEMM flops as issued
+  double modelCommElements = 0;  ///< sent, ring model
+};
+
+struct Program {
+  std::string model;
+  std::string strategy; ///< "none", "phantom", "tensor" or "megatron"
+  int64_t ranks = 1;
+  int64_t batch = 0;
+  ElementType element = ElementType::F32; ///< of activations and parameters
+  std::string loss;                       ///< "", "cross-entropy", "mse" or "bce"
+  std::vector<Parameter> parameters;
+  std::vector<Window> windows;
+  std::vector<Exchange> exchanges;
+  std::vector<std::vector<uint8_t>> constants;
+  std::vector<std::string> kernels; ///< symbols of the object code, in index order
+  std::vector<Function> functions;
+  Costs trainCosts;
+
+  const Function *function(const std::string &name) const;
+};
+
+/// A kernel: called with the addresses of its buffers.
+using KernelFunction = void (*)(void *const *arguments);
+
+/// A program with its kernels resolved, ready to run on the CPU.
+struct Executable {
+  Program program;
+  std::vector<KernelFunction> kernels; ///< one per Program::kernels
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_PROGRAM_H
