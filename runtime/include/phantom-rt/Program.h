@@ -72,6 +72,7 @@ struct Init {
   bool transposed = false; ///< the source is stored [n_in, n_out]
   int64_t ghostWidth = 0;  ///< k of the low-rank start
   int64_t fanIn = 0;       ///< of Uniform
+  bool zeroOwnBlock = false; ///< Uniform decompressor [p, k, m_out]: entry [rank] stays zero
 };
 
 struct Parameter {
