@@ -147,7 +147,7 @@ def main():
         counts = SUITES[name](options)
         total.add(counts)
         lines.append(f"{name:10} {counts}  ({time.monotonic() - start:.0f} s)")
-        print(lines[-1].split("  (")[0].replace(name, "", 1).strip(), flush=True)
+        print(lines[-1], flush=True)
     print("== summary")
     print("\n".join(lines))
     print(total, flush=True)
