@@ -1,0 +1,179 @@
+//===- PhantomAttrs.td - Attributes and enums -------------*- tablegen -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_ATTRS_TD
+#define PHANTOM_ATTRS_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/TensorEncoding.td"
+include "phantom/Dialect/Phantom/IR/PhantomDialect.td"
+
+class Phantom_Enum<string name, string summary, list<I32EnumCase> cases> : I32Enum<name, summary, cases> {
+  let cppNamespace = "::mlir::phantom";
+}
+
+class Phantom_EnumAttr<I32Enum enum, string attrMnemonic> : EnumAttr<Phantom_Dialect, enum, attrMnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+//===----------------------------------------------------------------------===//
+// Enums
+//===----------------------------------------------------------------------===//
+
+def Phantom_StateKind : Phantom_Enum<"StateKind", "relation of a rank's value to the whole", [
+  I32EnumCase<"Shard", 0, "shard">,
+  I32EnumCase<"Block", 1, "block">,
+  I32EnumCase<"Partial", 2, "partial">,
+  I32EnumCase<"PerRank", 3, "per_rank">
+]>;
+
+def Phantom_ActivationKind : Phantom_Enum<"ActivationKind", "elementwise activation function", [
+  I32EnumCase<"Relu", 0, "relu">,
+  I32EnumCase<"LeakyRelu", 1, "leaky_relu">,
+  I32EnumCase<"Elu", 2, "elu">,
+  I32EnumCase<"Sigmoid", 3, "sigmoid">,
+  I32EnumCase<"Tanh", 4, "tanh">,
+  I32EnumCase<"GeluErf", 5, "gelu_erf">,
+  I32EnumCase<"GeluTanh", 6, "gelu_tanh">,
+  I32EnumCase<"Silu", 7, "silu">
+]>;
+def Phantom_ActivationKindAttr : Phantom_EnumAttr<Phantom_ActivationKind, "activation_kind">;
+
+def Phantom_LossKind : Phantom_Enum<"LossKind", "loss function; a mean, as in ONNX and PyTorch", [
+  I32EnumCase<"CrossEntropy", 0, "cross_entropy">,
+  I32EnumCase<"Mse", 1, "mse">,
+  I32EnumCase<"Bce", 2, "bce">
+]>;
+def Phantom_LossKindAttr : Phantom_EnumAttr<Phantom_LossKind, "loss_kind">;
+
+def Phantom_OptimizerKind : Phantom_Enum<"OptimizerKind", "update rule", [
+  I32EnumCase<"Sgd", 0, "sgd">,
+  I32EnumCase<"Momentum", 1, "momentum">,
+  I32EnumCase<"Adam", 2, "adam">,
+  I32EnumCase<"AdamW", 3, "adamw">
+]>;
+def Phantom_OptimizerKindAttr : Phantom_EnumAttr<Phantom_OptimizerKind, "optimizer_kind">;
+
+def Phantom_LayoutKind : Phantom_Enum<"LayoutKind", "how a parameter's storage divides over the ranks", [
+  I32EnumCase<"Replicated", 0, "replicated">,
+  I32EnumCase<"Shard", 1, "shard">,
+  I32EnumCase<"Stacked", 2, "stacked">
+]>;
+
+def Phantom_InitKind : Phantom_Enum<"InitKind", "how a parameter gets its first value", [
+  I32EnumCase<"Load", 0, "load">,
+  I32EnumCase<"DiagonalBlock", 1, "diagonal_block">,
+  I32EnumCase<"LowRankCompressor", 2, "low_rank_compressor">,
+  I32EnumCase<"LowRankDecompressor", 3, "low_rank_decompressor">,
+  I32EnumCase<"Uniform", 4, "uniform">,
+  I32EnumCase<"Zeros", 5, "zeros">
+]>;
+
+def Phantom_ExchangeKind : Phantom_Enum<"ExchangeKind", "collective of a buffer-level exchange", [
+  I32EnumCase<"AllGather", 0, "all_gather">,
+  I32EnumCase<"ReduceScatter", 1, "reduce_scatter">,
+  I32EnumCase<"AllReduce", 2, "all_reduce">
+]>;
+def Phantom_ExchangeKindAttr : Phantom_EnumAttr<Phantom_ExchangeKind, "exchange_kind">;
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class Phantom_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Phantom_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+def Phantom_StateAttr : Phantom_Attr<"State", "state", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "state of a value along a mesh axis; a tensor type's encoding";
+  let description = [{
+    How what one rank holds relates to the whole value. No encoding means *replicated*: the same on every rank, and
+    used alike, so that its cotangent is replicated too.
+
+    | state | one rank holds | state of the cotangent |
+    | --- | --- | --- |
+    | `shard(d)` | block `rank` along dimension `d` | `shard(d)` |
+    | `block` | values of its own (a diagonal block; parameters only) | `block` |
+    | `partial` | a term of the sum over ranks that is the true value | `per_rank` |
+    | `per_rank` | the same as the others, but uses it differently | `partial` |
+
+    `partial` and `per_rank` are dual, so the adjoint of each exchange is an exchange, found by its types alone.
+
+    Example: `tensor<64x128xf32, #phantom.state<"phantom" = shard(1)>>`.
+  }];
+  let parameters = (ins StringRefParameter<"mesh axis">:$axis, "StateKind":$kind, DefaultValuedParameter<"int64_t", "0">:$dim);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Phantom_SourceAttr : Phantom_Attr<"Source", "source"> {
+  let summary = "where the bytes of a dense tensor are";
+  let description = [{
+    A tensor of a `.safetensors` file, or `length` raw little-endian bytes at `offset` of any file. `file` is relative
+    to the folder of the IR file. `type` is the stored type. `transposed`: stored `[in, out]` where the user of the
+    source means `[out, in]`.
+
+    Example: `#phantom.source<"model.safetensors", "fc1.weight", tensor<512x64xf32>>`,
+    `#phantom.source<"model.onnx.data" at 4096 : 131072, tensor<512x64xf32>>`.
+  }];
+  let parameters = (ins StringRefParameter<"file">:$file, StringRefParameter<"tensor name; empty for a raw range">:$tensor,
+                        "int64_t":$offset, "int64_t":$length, "::mlir::RankedTensorType":$type);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Phantom_LayoutAttr : Phantom_Attr<"Layout", "layout"> {
+  let summary = "how a parameter's stored tensor divides over the ranks of an axis";
+  let description = [{
+    `replicated`: every rank holds all of it. `shard(d)`: rank `j` holds block `j` along dimension `d` of `stored`.
+    `stacked`: the stored tensor has a leading dimension of one entry per rank. `stored` is one rank's part as files
+    show it; it has as many elements as the parameter's type.
+
+    Example: `#phantom.layout<shard(0)>`, `#phantom.layout<stacked as [4, 8, 128]>`.
+  }];
+  let parameters = (ins "LayoutKind":$kind, DefaultValuedParameter<"int64_t", "0">:$dim,
+                        OptionalArrayRefParameter<"int64_t">:$stored);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Phantom_InitAttr : Phantom_Attr<"Init", "init"> {
+  let summary = "recipe of a parameter's first value, carried out by the runtime";
+  let description = [{
+    | recipe | value |
+    | --- | --- |
+    | `load` | the source tensor, or this rank's part of it |
+    | `diagonal_block` | block (rank, rank) of the source's p×p blocks |
+    | `low_rank_compressor`, `low_rank_decompressor` | factors of the truncated SVD of the off-diagonal blocks |
+    | `uniform` | uniform in ±1/√fan_in, drawn by global index, so that it does not depend on the rank count |
+    | `zeros` | zeros |
+
+    Example: `#phantom.init<load, source = #phantom.source<…>>`, `#phantom.init<uniform, fan_in = 128>`.
+  }];
+  let parameters = (ins "InitKind":$kind, OptionalParameter<"::mlir::phantom::SourceAttr">:$source,
+                        DefaultValuedParameter<"bool", "false">:$transposed,
+                        DefaultValuedParameter<"int64_t", "0">:$ghost_width,
+                        DefaultValuedParameter<"int64_t", "0">:$fan_in);
+  let assemblyFormat = "`<` $kind (`,` struct($source, $transposed, $ghost_width, $fan_in)^)? `>`";
+}
+
+def Phantom_AxisAttr : Phantom_Attr<"Axis", "axis"> {
+  let summary = "a named axis of a mesh and its number of ranks";
+  let parameters = (ins StringRefParameter<"name">:$name, "int64_t":$size);
+  let assemblyFormat = "`<` $name `=` $size `>`";
+  let genVerifyDecl = 1;
+}
+
+def Phantom_EpilogueAttr : Phantom_Attr<"Epilogue", "epilogue"> {
+  let summary = "activation applied by a GEMM to its result";
+  let description = "Example: `#phantom.epilogue<relu>`, `#phantom.epilogue<leaky_relu, 0.1>`.";
+  let parameters = (ins "ActivationKind":$kind, DefaultValuedParameter<"double", "0.0">:$alpha);
+  let assemblyFormat = "`<` $kind (`,` $alpha^)? `>`";
+}
+
+#endif // PHANTOM_ATTRS_TD

@@ -1,0 +1,142 @@
+//===- PhantomBufferOps.td - Ops of the step program ------*- tablegen -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Destination-style GEMMs, windows, exchanges in halves and kernel calls: what
+// becomes one command each.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_BUFFER_OPS_TD
+#define PHANTOM_BUFFER_OPS_TD
+
+def Phantom_FloatMatrix : AnyTypeOf<[2DTensorOf<[F32, F64]>, MemRefRankOf<[F32, F64], [2]>]>;
+def Phantom_FloatVector : AnyTypeOf<[1DTensorOf<[F32, F64]>, MemRefRankOf<[F32, F64], [1]>]>;
+def Phantom_FloatBuffer : MemRefOf<[F32, F64]>;
+
+def Phantom_TokenType : TypeDef<Phantom_Dialect, "Token"> {
+  let mnemonic = "token";
+  let summary = "an exchange in flight";
+}
+
+def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
+                                         DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "c = epilogue(a·b + bias (+ c))";
+  let description = [{
+    `a : [m, k]` (with `transpose_a`: `[k, m]`), `b : [k, n]` (`transpose_b`: `[n, k]`), `c : [m, n]`, `bias : [n]`. With `accumulate` the
+    old c is added before the epilogue. On tensors, the result is the new c.
+
+    Example:
+    ```mlir
+    %z = phantom.gemm ins(%a, %b : tensor<8x64xf32>, tensor<512x64xf32>) bias(%v : tensor<512xf32>) outs(%c : tensor<8x512xf32>)
+        {transpose_b, epilogue = #phantom.epilogue<relu>} -> tensor<8x512xf32>
+    ```
+
+    The verifier refuses sizes that do not fit.
+  }];
+  let arguments = (ins Phantom_FloatMatrix:$a, Phantom_FloatMatrix:$b, Optional<Phantom_FloatVector>:$bias,
+                       Phantom_FloatMatrix:$c, UnitAttr:$transpose_a, UnitAttr:$transpose_b, UnitAttr:$accumulate,
+                       OptionalAttr<Phantom_EpilogueAttr>:$epilogue);
+  let results = (outs Optional<2DTensorOf<[F32, F64]>>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $a `,` $b `:` type($a) `,` type($b) `)` (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `outs` `(` $c `:` type($c) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getCMutable(); }
+    /// Rows, columns and depth of the product.
+    int64_t getM();
+    int64_t getN();
+    int64_t getK();
+  }];
+}
+
+def Phantom_WindowOp : Phantom_Op<"window", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "the shared buffer of one exchange";
+  let description = [{
+    All-gather: the gathered tensor, of which each rank writes its block. Reductions: one part per rank, which the rank
+    writes and its peers read; the type has a leading dimension of p. Windows are outside the arena.
+
+    Example: `%w = phantom.window "fc2.ghosts" : memref<16x64xf32>`.
+  }];
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Phantom_FloatBuffer:$window);
+  let assemblyFormat = "$name attr-dict `:` type($window)";
+}
+
+def Phantom_WindowSlotOp : Phantom_Op<"window_slot", [Pure]> {
+  let summary = "this rank's part of a window";
+  let description = [{
+    With `dim`: block `rank` along that dimension (all-gather). Without: entry `rank` of the leading dimension (reductions). The type is
+    strided as the window is; its offset is left to the run time.
+
+    Example: `%s = phantom.window_slot %w dim 0 : memref<16x64xf32> -> memref<4x64xf32>`.
+  }];
+  let arguments = (ins Phantom_FloatBuffer:$window, OptionalAttr<I64Attr>:$dim);
+  let results = (outs Phantom_FloatBuffer:$slot);
+  let assemblyFormat = "$window (`dim` $dim^)? attr-dict `:` type($window) `->` type($slot)";
+  let hasVerifier = 1;
+}
+
+def Phantom_ExchangeBufferOp : Phantom_Op<"exchange", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "a whole exchange on a window";
+  let description = [{
+    Every rank has written its slot; afterwards the window holds the gathered tensor, or `into` the reduced one.
+
+    Example: `phantom.exchange <reduce_scatter> %w dim 0 into %s on @mesh "phantom" : memref<4x16x64xf32>, memref<4x64xf32>`.
+  }];
+  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination,
+                       I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let assemblyFormat = [{
+    $kind $window `dim` $dim (`into` $destination^)? `on` $mesh $axis attr-dict `:` type(operands)
+  }];
+}
+
+def Phantom_ExchangeStartOp : Phantom_Op<"exchange_start", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "publishes this rank's slot; does not block";
+  let description = [{
+    Example: `%t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>`.
+  }];
+  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_FloatBuffer:$window, I64Attr:$dim,
+                       FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let results = (outs Phantom_TokenType:$token);
+  let assemblyFormat = "$kind $window `dim` $dim `on` $mesh $axis attr-dict `:` type($window)";
+}
+
+def Phantom_ExchangeWaitOp : Phantom_Op<"exchange_wait", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "blocks until the exchange's result may be read";
+  let description = [{
+    Reductions sum into `into` here. `window` is that of the start, so that its uses show its lifetime.
+
+    Example: `phantom.exchange_wait %t, %w into %s : memref<4x16x64xf32>, memref<4x64xf32>`.
+  }];
+  let arguments = (ins Phantom_TokenType:$token, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination);
+  let assemblyFormat = "$token `,` $window (`into` $destination^)? attr-dict `:` type($window) (`,` type($destination)^)?";
+}
+
+def Phantom_LaunchOp : Phantom_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "calls a kernel";
+  let description = [{
+    `kernel` names a function of the `@kernels` module, which takes the inputs and then the outputs. Outputs may be read, too.
+
+    Example: `phantom.launch @kernels::@add ins(%a : memref<8xf32>) outs(%b : memref<8xf32>)`.
+  }];
+  let arguments = (ins SymbolRefAttr:$kernel, Variadic<AnyMemRef>:$inputs, Variadic<AnyMemRef>:$outputs);
+  let assemblyFormat = [{
+    $kernel (`ins` `(` $inputs^ `:` type($inputs) `)`)? `outs` `(` $outputs `:` type($outputs) `)` attr-dict
+  }];
+}
+
+def Phantom_ArenaOp : Phantom_Op<"arena", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "this rank's scratch memory";
+  let description = [{
+    One per function; `memref.view` at constant offsets gives its buffers. Example: `%a = phantom.arena : memref<65536xi8>`.
+  }];
+  let results = (outs MemRefRankOf<[I8], [1]>:$arena);
+  let assemblyFormat = "attr-dict `:` type($arena)";
+}
+
+#endif // PHANTOM_BUFFER_OPS_TD

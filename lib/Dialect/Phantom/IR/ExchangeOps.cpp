@@ -1,0 +1,195 @@
+//===- ExchangeOps.cpp - Verifiers, costs and effects of exchanges -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// The mesh must exist, and have the axis.
+template <typename Op>
+LogicalResult verifyMesh(Op op, SymbolTableCollection &symbols) {
+  auto mesh = symbols.lookupNearestSymbolFrom<MeshOp>(op, op.getMeshAttr());
+  if (!mesh)
+    return op.emitOpError("refers to ") << op.getMeshAttr() << ", which is no phantom.mesh";
+  if (!mesh.getAxisSize(op.getAxis()))
+    return op.emitOpError("refers to axis '") << op.getAxis() << "', which " << op.getMeshAttr() << " does not have";
+  return success();
+}
+
+/// `whole` must be `ranks` times `part` along `dim`, and equal elsewhere.
+template <typename Op>
+LogicalResult verifyBlocks(Op op, RankedTensorType part, RankedTensorType whole, int64_t ranks) {
+  int64_t dim = op.getDim();
+  if (dim < 0 || dim >= part.getRank() || part.getRank() != whole.getRank())
+    return op.emitOpError("has dimension ") << dim << " for operands of rank " << part.getRank();
+  for (int64_t d = 0; d < part.getRank(); ++d) {
+    int64_t expected = part.getDimSize(d) * (d == dim ? ranks : 1);
+    if (whole.getDimSize(d) != expected)
+      return op.emitOpError("dimension ") << d << " of the whole must be " << expected << " on " << ranks
+                                          << " ranks, is " << whole.getDimSize(d);
+  }
+  return success();
+}
+
+/// Whether the encodings, where present, say what is expected.
+template <typename Op>
+bool stateless(Op op) {
+  return !getState(op.getInput().getType()) && !getState(op.getOutput().getType());
+}
+
+template <typename Op>
+LogicalResult verifyAxisOfStates(Op op) {
+  for (Value value : {op.getInput(), op.getOutput()})
+    if (StateAttr state = getState(value.getType()); state && state.getAxis() != op.getAxis())
+      return op.emitOpError("is on axis '") << op.getAxis() << "', but a value has a state on '" << state.getAxis() << "'";
+  return success();
+}
+
+double elements(Value value) { return static_cast<double>(tensorType(value).getNumElements()); }
+
+} // namespace
+
+LogicalResult AllGatherOp::verify() {
+  Type in = getInput().getType(), out = getOutput().getType();
+  if (!stateless(*this) &&
+      (getShardDim(in) != getDim() || !(isReplicated(out) || hasStateKind(out, StateKind::PerRank))))
+    return emitOpError("takes shard(") << getDim() << ") and gives per_rank or replicated";
+  return verifyAxisOfStates(*this);
+}
+LogicalResult AllGatherOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyMesh(*this, symbols)))
+    return failure();
+  return verifyBlocks(*this, tensorType(getInput()), tensorType(getOutput()), getRanks());
+}
+
+LogicalResult ReduceScatterOp::verify() {
+  Type in = getInput().getType(), out = getOutput().getType();
+  if (!stateless(*this) && (!hasStateKind(in, StateKind::Partial) || getShardDim(out) != getDim()))
+    return emitOpError("takes a partial value and gives shard(") << getDim() << ")";
+  return verifyAxisOfStates(*this);
+}
+LogicalResult ReduceScatterOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyMesh(*this, symbols)))
+    return failure();
+  return verifyBlocks(*this, tensorType(getOutput()), tensorType(getInput()), getRanks());
+}
+
+LogicalResult AllReduceOp::verify() {
+  RankedTensorType in = tensorType(getInput()), out = tensorType(getOutput());
+  if (in.getShape() != out.getShape())
+    return emitOpError("operand and result must have the same shape");
+  if (!stateless(*this) && (!hasStateKind(in, StateKind::Partial) || !isReplicated(out)))
+    return emitOpError("takes a partial value and gives a replicated one");
+  return verifyAxisOfStates(*this);
+}
+LogicalResult AllReduceOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyMesh(*this, symbols); }
+
+LogicalResult ReplicateOp::verify() {
+  RankedTensorType in = tensorType(getInput()), out = tensorType(getOutput());
+  if (in.getShape() != out.getShape())
+    return emitOpError("operand and result must have the same shape");
+  if (!stateless(*this) && (!isReplicated(in) || !hasStateKind(out, StateKind::PerRank)))
+    return emitOpError("takes a replicated value and gives per_rank");
+  return verifyAxisOfStates(*this);
+}
+LogicalResult ReplicateOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyMesh(*this, symbols); }
+
+LogicalResult LocalSliceOp::verify() {
+  if (!stateless(*this) && (!isReplicated(getInput().getType()) || getShardDim(getOutput().getType()) != getDim()))
+    return emitOpError("takes a replicated value and gives shard(") << getDim() << ")";
+  return verifyAxisOfStates(*this);
+}
+LogicalResult LocalSliceOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyMesh(*this, symbols)))
+    return failure();
+  return verifyBlocks(*this, tensorType(getOutput()), tensorType(getInput()),
+                      getAxisSize(*this, getMeshAttr(), getAxis()));
+}
+
+LogicalResult MaskOwnBlockOp::verify() {
+  return tensorType(getInput()).getRank() < 1 ? emitOpError("needs a dimension 0") : success();
+}
+LogicalResult MaskOwnBlockOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyMesh(*this, symbols)))
+    return failure();
+  int64_t rows = tensorType(getInput()).getDimSize(0), ranks = getAxisSize(*this, getMeshAttr(), getAxis());
+  if (rows % ranks != 0)
+    return emitOpError("dimension 0 of extent ") << rows << " does not divide into " << ranks << " blocks";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Costs (math.md, ring model)
+//===----------------------------------------------------------------------===//
+
+ExchangeKind AllGatherOp::getExchangeKind() { return ExchangeKind::AllGather; }
+int64_t AllGatherOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double AllGatherOp::getRingElements() { return (getRanks() - 1) * elements(getInput()); }
+
+ExchangeKind ReduceScatterOp::getExchangeKind() { return ExchangeKind::ReduceScatter; }
+int64_t ReduceScatterOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double ReduceScatterOp::getRingElements() { return (getRanks() - 1) * elements(getOutput()); }
+
+ExchangeKind AllReduceOp::getExchangeKind() { return ExchangeKind::AllReduce; }
+int64_t AllReduceOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double AllReduceOp::getRingElements() { return 2.0 * (getRanks() - 1) / getRanks() * elements(getOutput()); }
+
+//===----------------------------------------------------------------------===//
+// Effects of buffer ops
+//===----------------------------------------------------------------------===//
+
+using Effects = SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+void GemmOp::getEffects(Effects &effects) {
+  if (!isa<MemRefType>(getC().getType()))
+    return;
+  effects.emplace_back(MemoryEffects::Read::get(), &getAMutable());
+  effects.emplace_back(MemoryEffects::Read::get(), &getBMutable());
+  for (OpOperand &bias : getBiasMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &bias);
+  if (getAccumulate())
+    effects.emplace_back(MemoryEffects::Read::get(), &*getCMutable().begin());
+  effects.emplace_back(MemoryEffects::Write::get(), &*getCMutable().begin());
+}
+
+void LaunchOp::getEffects(Effects &effects) {
+  for (OpOperand &input : getInputsMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &input);
+  for (OpOperand &output : getOutputsMutable()) {
+    effects.emplace_back(MemoryEffects::Read::get(), &output);
+    effects.emplace_back(MemoryEffects::Write::get(), &output);
+  }
+}
+
+void ExchangeBufferOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), CommunicationResource::get());
+  effects.emplace_back(MemoryEffects::Read::get(), &getWindowMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getWindowMutable());
+  for (OpOperand &destination : getDestinationMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &destination);
+}
+
+void ExchangeStartOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), CommunicationResource::get());
+  effects.emplace_back(MemoryEffects::Read::get(), &getWindowMutable());
+}
+
+void ExchangeWaitOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), CommunicationResource::get());
+  effects.emplace_back(MemoryEffects::Read::get(), &getWindowMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getWindowMutable());
+  for (OpOperand &destination : getDestinationMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &destination);
+}
