@@ -160,8 +160,8 @@ void GemmOp::getEffects(Effects &effects) {
   for (OpOperand &bias : getBiasMutable())
     effects.emplace_back(MemoryEffects::Read::get(), &bias);
   if (getAccumulate())
-    effects.emplace_back(MemoryEffects::Read::get(), &*getCMutable().begin());
-  effects.emplace_back(MemoryEffects::Write::get(), &*getCMutable().begin());
+    effects.emplace_back(MemoryEffects::Read::get(), &getCMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getCMutable());
 }
 
 void LaunchOp::getEffects(Effects &effects) {

@@ -9,6 +9,7 @@
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -100,14 +101,14 @@ LogicalResult MeshOp::verify() {
   llvm::SmallSet<StringRef, 4> names;
   if (getAxes().empty())
     return emitOpError("needs at least one axis");
-  for (auto axis : getAxes().getAsRange<AxisAttr>())
+  for (auto axis : getAxes())
     if (!names.insert(axis.getName()).second)
       return emitOpError("has two axes named '") << axis.getName() << "'";
   return success();
 }
 
 std::optional<int64_t> MeshOp::getAxisSize(StringRef name) {
-  for (auto axis : getAxes().getAsRange<AxisAttr>())
+  for (auto axis : getAxes())
     if (axis.getName() == name)
       return axis.getSize();
   return std::nullopt;

@@ -169,10 +169,15 @@ def Phantom_AxisAttr : Phantom_Attr<"Axis", "axis"> {
   let genVerifyDecl = 1;
 }
 
+def Phantom_AxesAttr : ArrayOfAttr<Phantom_Dialect, "Axes", "axes", "AxisAttr"> {
+  let summary = "the axes of a mesh";
+  let assemblyFormat = "`[` $value `]`";
+}
+
 def Phantom_EpilogueAttr : Phantom_Attr<"Epilogue", "epilogue"> {
   let summary = "activation applied by a GEMM to its result";
-  let description = "Example: `#phantom.epilogue<relu>`, `#phantom.epilogue<leaky_relu, 0.1>`.";
-  let parameters = (ins "ActivationKind":$kind, DefaultValuedParameter<"double", "0.0">:$alpha);
+  let description = "Example: `#phantom.epilogue<relu>`, `#phantom.epilogue<leaky_relu, 0.1 : f64>`.";
+  let parameters = (ins "ActivationKind":$kind, OptionalParameter<"::mlir::FloatAttr">:$alpha);
   let assemblyFormat = "`<` $kind (`,` $alpha^)? `>`";
 }
 

@@ -46,7 +46,9 @@ def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    ::mlir::MutableOperandRange getDpsInitsMutable() { return getCMutable(); }
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getCMutable());
+    }
     /// Rows, columns and depth of the product.
     int64_t getM();
     int64_t getN();

@@ -23,8 +23,8 @@ def Phantom_Dialect : Dialect {
     says how that relates to the whole. The rank itself is a run-time value: one program serves all ranks.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
-  let hasOperationAttrVerify = 0;
   let extraClassDeclaration = [{
     void registerAttributes();
 

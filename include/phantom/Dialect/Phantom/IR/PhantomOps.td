@@ -65,7 +65,7 @@ def Phantom_MeshOp : Phantom_Op<"mesh", [Symbol]> {
 
     The verifier refuses: no axis; two axes of one name; a size below one.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypedArrayAttrBase<Phantom_AxisAttr, "array of axes">:$axes);
+  let arguments = (ins SymbolNameAttr:$sym_name, Phantom_AxesAttr:$axes);
   let assemblyFormat = "$sym_name `=` $axes attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -1,0 +1,130 @@
+//===- Passes.td - Passes on models and their partitions --*- tablegen -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_TRANSFORMS_PASSES_TD
+#define PHANTOM_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PhantomRecognize : Pass<"phantom-recognize", "::mlir::ModuleOp"> {
+  let summary = "recognise linear layers and activations in imported models";
+  let description = [{
+    Normalises and then matches: `matmul`-like `linear` ops and the addition of a bias in either order become one biased
+    `phantom.linear`; every spelling of GELU and SiLU in `arith` and `math` ops becomes `phantom.activation`. A remark
+    explains each near miss.
+
+    ```mlir
+    %m = phantom.linear %x, %w : (tensor<8x4xf32>, tensor<3x4xf32>) -> tensor<8x3xf32>
+    %c = phantom.broadcast %b : (tensor<3xf32>) -> tensor<8x3xf32>
+    %y = arith.addf %c, %m : tensor<8x3xf32>
+    // becomes
+    %y = phantom.linear %x, %w bias %b : (tensor<8x4xf32>, tensor<3x4xf32>, tensor<3xf32>) -> tensor<8x3xf32>
+    ```
+  }];
+}
+
+def PhantomSpecializeBatch : Pass<"phantom-specialize-batch", "::mlir::ModuleOp"> {
+  let summary = "give the dynamic batch dimension a size";
+  let description = [{
+    Replaces the dynamic dimension of the functions' inputs by `batch-size` and infers the types that follow from it.
+    A model whose batch is static already must have that size.
+
+    ```mlir
+    func.func @forward(%x: tensor<?x64xf32>) …   // becomes, with batch-size=32
+    func.func @forward(%x: tensor<32x64xf32>) …
+    ```
+  }];
+  let options = [Option<"batchSize", "batch-size", "int64_t", /*default=*/"0", "rows of a batch, at least 1">];
+}
+
+def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
+  let summary = "divide the linear layers of a model over the ranks of a mesh axis";
+  let description = [{
+    Turns `@forward` into what one rank computes, with explicit exchanges; types carry their state (`#phantom.state`).
+
+    | strategy | layer | exchange in forward, in backward |
+    | --- | --- | --- |
+    | `phantom` | diagonal block, compressor and decompressors (a smaller model) | all-gather of k ghosts, reduce-scatter of k |
+    | `tensor` | row block of the weight | all-gather, reduce-scatter of the activation |
+    | `megatron` | pairs: row block, then column block | one all-reduce per pair, one per pair |
+
+    A first layer with a replicated input computes its own columns, without communication (`first-layer=dense`), or is a
+    phantom layer. A last layer computes partial products and one all-reduce (`last-layer=reduce`), or is a phantom layer.
+    Elementwise ops act shard by shard; what cannot is gathered first. Outputs are replicated.
+
+    Parameters are declared anew with a layout and an init recipe: what follows from the dense weight
+    (`init=from-dense`: slices, diagonal blocks and the truncated SVD of the rest) or `init=random`.
+
+    With one rank nothing changes. With `ghost-width=0` a phantom layer is its diagonal block, and nothing is exchanged.
+
+    It is an error if a selected layer's width is not divisible by `ranks`, or `ghost-width` exceeds a shard's width.
+  }];
+  let options = [
+    Option<"strategy", "strategy", "::mlir::phantom::Strategy", /*default=*/"::mlir::phantom::Strategy::Phantom",
+           "how layers are divided", [{::llvm::cl::values(
+      clEnumValN(::mlir::phantom::Strategy::Phantom, "phantom", "phantom layers"),
+      clEnumValN(::mlir::phantom::Strategy::Tensor, "tensor", "all-gather and reduce-scatter of activations"),
+      clEnumValN(::mlir::phantom::Strategy::Megatron, "megatron", "column and row pairs with one all-reduce"))}]>,
+    Option<"ranks", "ranks", "int64_t", /*default=*/"1", "ranks p of the axis">,
+    Option<"ghostWidth", "ghost-width", "int64_t", /*default=*/"0", "ghost neurons k per rank and layer">,
+    Option<"select", "select", "std::string", /*default=*/"\"*\"",
+           "glob over layer names (the weight's name without its last part); others stay replicated">,
+    Option<"firstLayer", "first-layer", "::mlir::phantom::FirstLayer", /*default=*/"::mlir::phantom::FirstLayer::Dense",
+           "layer with a replicated input", [{::llvm::cl::values(
+      clEnumValN(::mlir::phantom::FirstLayer::Dense, "dense", "rows of the dense weight, no communication"),
+      clEnumValN(::mlir::phantom::FirstLayer::Phantom, "phantom", "a phantom layer on this rank's slice of the input"))}]>,
+    Option<"lastLayer", "last-layer", "::mlir::phantom::LastLayer", /*default=*/"::mlir::phantom::LastLayer::Reduce",
+           "layer that makes the output", [{::llvm::cl::values(
+      clEnumValN(::mlir::phantom::LastLayer::Reduce, "reduce", "partial products and one all-reduce"),
+      clEnumValN(::mlir::phantom::LastLayer::Phantom, "phantom", "a phantom layer, its output gathered"))}]>,
+    Option<"init", "init", "::mlir::phantom::InitStart", /*default=*/"::mlir::phantom::InitStart::FromDense",
+           "first values of the parameters", [{::llvm::cl::values(
+      clEnumValN(::mlir::phantom::InitStart::FromDense, "from-dense", "from the model's dense weights"),
+      clEnumValN(::mlir::phantom::InitStart::Random, "random", "uniform in ±1/√(fan-in)"))}]>
+  ];
+}
+
+def PhantomDifferentiate : Pass<"phantom-differentiate", "::mlir::ModuleOp"> {
+  let summary = "derive evaluation and gradients from the forward function";
+  let description = [{
+    Adds `@evaluate` (outputs and loss, over the leading `valid` rows) and `@gradients` (loss and the gradient of every
+    trainable parameter) to `@forward`. Each op contributes its vector-Jacobian product; adjoints of exchanges
+    follow from the states of their types. No gradient is built that no trainable parameter needs.
+  }];
+  let options = [
+    Option<"loss", "loss", "::mlir::phantom::LossKind", /*default=*/"::mlir::phantom::LossKind::CrossEntropy",
+           "training loss", [{::llvm::cl::values(
+      clEnumValN(::mlir::phantom::LossKind::CrossEntropy, "cross-entropy", "softmax cross-entropy, from logits and classes"),
+      clEnumValN(::mlir::phantom::LossKind::Mse, "mse", "mean squared error"),
+      clEnumValN(::mlir::phantom::LossKind::Bce, "bce", "binary cross-entropy, from logits"))}]>
+  ];
+}
+
+def PhantomApplyOptimizer : Pass<"phantom-apply-optimizer", "::mlir::ModuleOp"> {
+  let summary = "turn gradients into a training step";
+  let description = [{
+    Adds `@train_step`: `@gradients` followed by one `phantom.update` per trainable parameter, which returns the new
+    parameters and optimizer states, and the squared gradient norm for the log. States are declared as parameters that
+    start at zero (`state_of`).
+  }];
+  let options = [
+    Option<"kind", "kind", "::mlir::phantom::OptimizerKind", /*default=*/"::mlir::phantom::OptimizerKind::Sgd",
+           "update rule", [{::llvm::cl::values(
+      clEnumValN(::mlir::phantom::OptimizerKind::Sgd, "sgd", "gradient descent"),
+      clEnumValN(::mlir::phantom::OptimizerKind::Momentum, "momentum", "heavy-ball momentum"),
+      clEnumValN(::mlir::phantom::OptimizerKind::Adam, "adam", "Adam"),
+      clEnumValN(::mlir::phantom::OptimizerKind::AdamW, "adamw", "Adam with decoupled weight decay"))}]>,
+    Option<"momentum", "momentum", "double", /*default=*/"0.9", "factor of the old velocity">,
+    Option<"beta1", "beta1", "double", /*default=*/"0.9", "decay of the first moment">,
+    Option<"beta2", "beta2", "double", /*default=*/"0.999", "decay of the second moment">,
+    Option<"epsilon", "epsilon", "double", /*default=*/"1e-8", "added to the root of the second moment">,
+    Option<"weightDecay", "weight-decay", "double", /*default=*/"0.0", "decay of the weights">
+  ];
+}
+
+#endif // PHANTOM_TRANSFORMS_PASSES_TD

@@ -1,0 +1,27 @@
+//===- InitAll.cpp - Registers everything the tools know --------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/InitAll.h"
+
+#include "phantom/Dialect/Phantom/Transforms/Passes.h"
+
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllPasses.h"
+#include "mlir/Dialect/Func/Extensions/AllExtensions.h"
+
+void phantom::registerAllDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  registry.insert<mlir::phantom::PhantomDialect>();
+  mlir::func::registerAllExtensions(registry);
+  mlir::phantom::registerDifferentiableExternalModels(registry);
+}
+
+void phantom::registerAllPasses() {
+  mlir::registerAllPasses();
+  mlir::phantom::registerPhantomSpecializeBatchPass();
+}
