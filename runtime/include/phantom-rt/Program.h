@@ -69,9 +69,9 @@ struct Source {
 struct Init {
   InitKind kind = InitKind::Zeros;
   std::optional<Source> source;
-  bool transposed = false; ///< the source is stored [n_in, n_out]
-  int64_t ghostWidth = 0;  ///< k of the low-rank start
-  int64_t fanIn = 0;       ///< of Uniform
+  bool transposed = false;   ///< the source is stored [n_in, n_out]
+  int64_t ghostWidth = 0;    ///< k of the low-rank start
+  int64_t fanIn = 0;         ///< of Uniform
   bool zeroOwnBlock = false; ///< Uniform decompressor [p, k, m_out]: entry [rank] stays zero
 };
 
@@ -176,17 +176,17 @@ struct Exchange {
 //===----------------------------------------------------------------------===//
 
 enum class Role : uint8_t {
-  Input,        ///< model input; replicated, shared by all ranks
-  Target,       ///< training target; as Input
-  Parameter,    ///< parameter or optimizer state `name`; updated in place
-  LearningRate, ///< scalar of the program's float type
-  Step,         ///< i64 scalar, 1 in the first step
-  ValidCount,   ///< i64 scalar: the leading rows of the batch that count
-  Rank,         ///< i64 scalar
-  Output,       ///< (result) model output, replicated
-  Loss,         ///< (result) scalar, replicated
-  Gradient,     ///< (result) of parameter `name`
-  SquaredNorm,  ///< (result) f64 scalar, of this rank's sharded and stacked gradients
+  Input,                 ///< model input; replicated, shared by all ranks
+  Target,                ///< training target; as Input
+  Parameter,             ///< parameter or optimizer state `name`; updated in place
+  LearningRate,          ///< scalar of the program's float type
+  Step,                  ///< i64 scalar, 1 in the first step
+  ValidCount,            ///< i64 scalar: the leading rows of the batch that count
+  Rank,                  ///< i64 scalar
+  Output,                ///< (result) model output, replicated
+  Loss,                  ///< (result) scalar, replicated
+  Gradient,              ///< (result) of parameter `name`
+  SquaredNorm,           ///< (result) f64 scalar, of this rank's sharded and stacked gradients
   SquaredNormReplicated, ///< (result) f64 scalar, of the replicated gradients; count it once
 };
 
@@ -214,10 +214,10 @@ struct Function {
 
 /// What the cost model says of one train step of one rank (math.md names).
 struct Costs {
-  int64_t parameters = 0;        ///< trainable, of all ranks together (replicated ones once)
-  double formulaFlops = 0;       ///< GEMM flops, without an own zero block
-  double executedFlops = 0;      ///< GEMM flops as issued
-  double modelCommElements = 0;  ///< sent, ring model
+  int64_t parameters = 0;       ///< trainable, of all ranks together (replicated ones once)
+  double formulaFlops = 0;      ///< GEMM flops, without an own zero block
+  double executedFlops = 0;     ///< GEMM flops as issued
+  double modelCommElements = 0; ///< sent, ring model
 };
 
 struct Program {

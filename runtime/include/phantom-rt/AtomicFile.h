@@ -1,0 +1,26 @@
+//===- AtomicFile.h - Files that appear whole or not at all ----*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_ATOMICFILE_H
+#define PHANTOM_RT_ATOMICFILE_H
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace phantom::rt {
+
+/// Calls `write` on a temporary file beside `path`, flushes it to the disk and
+/// renames it to `path`. On any error the temporary file is removed, and what
+/// was at `path` before is still there.
+llvm::Error writeFileAtomically(llvm::StringRef path, llvm::function_ref<void(llvm::raw_ostream &)> write);
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_ATOMICFILE_H

@@ -1,0 +1,83 @@
+//===- Communicator.h - Split-phase collectives ----------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_COMMUNICATOR_H
+#define PHANTOM_RT_COMMUNICATOR_H
+
+#include "phantom-rt/Program.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <cstddef>
+
+namespace phantom::rt {
+
+/// An exchange with its addresses, as one rank sees it.
+struct BoundExchange {
+  const Exchange *exchange = nullptr;
+  uint32_t index = 0;               ///< in Program::exchanges
+  std::byte *window = nullptr;      ///< start of the window; the same memory on all ranks
+  std::byte *destination = nullptr; ///< of reductions
+};
+
+/// What one rank's exchanges did since the counters were last reset.
+struct CommCounters {
+  int64_t exchanges = 0;
+  int64_t bytes = 0;  ///< of peers' slots and parts, counted where they are acquired or read
+  double seconds = 0; ///< exposed: inside waits, the sums of reductions included
+};
+
+/// One rank's end of a communicator. All ranks start and wait for the same
+/// exchanges in the same order. Every wait has a deadline; an error on one
+/// rank aborts all of them.
+class Communicator {
+public:
+  virtual ~Communicator();
+
+  int64_t rank() const { return myRank; }
+  int64_t size() const { return ranks; }
+
+  /// Publishes this rank's slot or part. Does not block.
+  virtual llvm::Error start(const BoundExchange &exchange) = 0;
+
+  /// Blocks until the peers have started the exchange; then makes the sum
+  /// (reductions). Gathered data may be read in place afterwards.
+  virtual llvm::Error wait(const BoundExchange &exchange) = 0;
+
+  /// Blocks until all ranks are here. `where` names the place in errors.
+  virtual llvm::Error barrier(llvm::StringRef where) = 0;
+
+  /// Makes every rank's present and later calls fail with `reason`.
+  virtual void abort(llvm::StringRef reason) = 0;
+
+  CommCounters counters;
+
+protected:
+  Communicator(int64_t rank, int64_t size) : myRank(rank), ranks(size) {}
+
+private:
+  int64_t myRank, ranks;
+};
+
+/// Elements of the full tensor of an exchange over `ranks` ranks.
+inline int64_t fullElements(const Exchange &exchange, int64_t ranks) {
+  return exchange.outer * exchange.inner * (exchange.kind == ExchangeKind::AllReduce ? 1 : ranks);
+}
+
+/// Bytes that one rank acquires or reads from its peers: the formula that
+/// CommCounters::bytes is tested against.
+int64_t bytesFromPeers(const Exchange &exchange, int64_t ranks);
+
+/// Elements that one rank sends by a ring algorithm (docs: cost model).
+double ringElements(const Exchange &exchange, int64_t ranks);
+
+llvm::StringRef kindName(ExchangeKind kind);
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_COMMUNICATOR_H

@@ -1,0 +1,86 @@
+//===- ParameterStore.h - The parameters of all ranks ----------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_PARAMETERSTORE_H
+#define PHANTOM_RT_PARAMETERSTORE_H
+
+#include "phantom-rt/AlignedBuffer.h"
+#include "phantom-rt/LowRank.h"
+#include "phantom-rt/ParameterLayout.h"
+#include "phantom-rt/Program.h"
+#include "phantom-rt/SafeTensors.h"
+#include "llvm/Support/Error.h"
+
+#include <map>
+
+namespace phantom::rt {
+
+/// Carries out init recipes. `prepare` reads sources and factors dense weights,
+/// once for all parameters that share them; `fill` may then run on any thread.
+class ParameterInitializer {
+public:
+  static llvm::Expected<ParameterInitializer> prepare(const Program &program, uint64_t seed);
+
+  /// Writes the first value of rank `rank`'s part.
+  void fill(const Parameter &parameter, int64_t rank, void *destination) const;
+
+private:
+  /// A source in [n_out, n_in] order (or any shape, where loaded as it is).
+  struct Dense {
+    StorageType element = StorageType::F32;
+    std::vector<int64_t> shape;
+    const std::byte *bytes = nullptr;
+    std::shared_ptr<const void> owner;
+  };
+
+  llvm::Expected<FileTensor> open(const Source &source);
+  llvm::Expected<const Dense *> dense(const Init &init, ElementType element);
+  llvm::Error factor(const Parameter &parameter, const Dense &source);
+  llvm::Error prepareOne(const Parameter &parameter);
+  void fillUniform(const Parameter &parameter, int64_t rank, void *destination) const;
+
+  int64_t ranks = 1;
+  uint64_t seed = 0;
+  std::map<std::string, SafeTensorsFile> files;
+  std::map<std::string, Dense> sources;           ///< by sourceKey
+  std::map<std::string, LowRankFactors> factored; ///< by factorKey
+};
+
+/// The parameters and optimizer state of all ranks. Each rank holds its own
+/// part, replicated parameters included.
+class ParameterStore {
+public:
+  explicit ParameterStore(const Program &program);
+
+  /// Allocates rank `rank`'s memory; to be called by that rank's thread.
+  llvm::Error allocate(int64_t rank);
+
+  std::byte *address(int64_t rank, size_t parameter) const {
+    return memory[rank].data() + offsets[parameter];
+  }
+
+  /// The index of the parameter `name`, or nothing.
+  std::optional<size_t> find(llvm::StringRef name) const;
+
+  /// Writes the global tensors of all parameters, optimizer state included.
+  llvm::Error save(llvm::StringRef path) const;
+
+  /// Overwrites all parameters from a file that `save` wrote. Every name must
+  /// be there with its global shape; optimizer state may be absent.
+  llvm::Error load(llvm::StringRef path);
+
+private:
+  const Program &program;
+  std::vector<int64_t> offsets;
+  int64_t bytes = 0;
+  std::vector<AlignedBuffer> memory; ///< by rank
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_PARAMETERSTORE_H

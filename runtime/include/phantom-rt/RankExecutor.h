@@ -1,0 +1,70 @@
+//===- RankExecutor.h - Runs a function's command list on one rank ----*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_RANKEXECUTOR_H
+#define PHANTOM_RT_RANKEXECUTOR_H
+
+#include "phantom-rt/Communicator.h"
+#include "phantom-rt/Program.h"
+#include "llvm/Support/Error.h"
+
+#include <chrono>
+#include <memory>
+
+namespace phantom::rt {
+
+/// The memory that a function's buffers lie in, as one rank sees it.
+struct RankBindings {
+  int64_t rank = 0;
+  std::vector<std::byte *> arguments; ///< by argument
+  std::byte *arena = nullptr;
+  std::vector<std::byte *> windows;   ///< by window; the same on all ranks
+  std::vector<std::byte *> constants; ///< by constant; never written
+};
+
+/// When one command ran on one rank.
+struct CommandTiming {
+  uint32_t command = 0;
+  std::chrono::steady_clock::time_point begin, end;
+};
+
+/// A function bound to addresses: buffers are resolved and GEMMs planned once,
+/// by the rank's own thread, which then calls `run` once per step.
+class RankExecutor {
+public:
+  /// `executable` and `function` were verified and outlive the executor.
+  static llvm::Expected<std::unique_ptr<RankExecutor>> create(const Executable &executable,
+                                                              const Function &function, RankBindings bindings,
+                                                              Communicator &communicator);
+  ~RankExecutor();
+
+  /// Runs all commands. There is no barrier at the end: see FunctionInstance.
+  llvm::Error run();
+
+  std::byte *address(const BufferRef &ref) const;
+
+  /// Where `run` appends what it measures; null: it does not measure.
+  std::vector<CommandTiming> *timings = nullptr;
+
+private:
+  RankExecutor(const Executable &executable, const Function &function, RankBindings bindings,
+               Communicator &communicator);
+  llvm::Error bind();
+  llvm::Error runCommand(size_t command);
+
+  struct Commands;
+  const Executable &executable;
+  const Function &function;
+  RankBindings bindings;
+  Communicator &communicator;
+  std::unique_ptr<Commands> commands;
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_RANKEXECUTOR_H

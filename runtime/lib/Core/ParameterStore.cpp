@@ -1,0 +1,83 @@
+//===- ParameterStore.cpp - The parameters of all ranks -------------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/ParameterStore.h"
+
+#include "phantom-rt/Error.h"
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+ParameterStore::ParameterStore(const Program &program) : program(program), memory(program.ranks) {
+  for (const Parameter &parameter : program.parameters) {
+    offsets.push_back(bytes);
+    bytes += alignedSize(parameter.type.bytes());
+  }
+}
+
+Error ParameterStore::allocate(int64_t rank) {
+  Expected<AlignedBuffer> buffer = AlignedBuffer::create(bytes);
+  if (!buffer)
+    return buffer.takeError();
+  memory[rank] = std::move(*buffer);
+  return Error::success();
+}
+
+std::optional<size_t> ParameterStore::find(StringRef name) const {
+  for (size_t i = 0; i < program.parameters.size(); ++i)
+    if (program.parameters[i].name == name)
+      return i;
+  return std::nullopt;
+}
+
+Error ParameterStore::save(StringRef path) const {
+  std::vector<HostTensor> wholes;
+  std::vector<NamedTensor> tensors;
+  wholes.reserve(program.parameters.size());
+  for (size_t i = 0; i < program.parameters.size(); ++i) {
+    const Parameter &parameter = program.parameters[i];
+    wholes.push_back(gatherParts(parameter, program.ranks, [&](int64_t rank) { return address(rank, i); }));
+    tensors.push_back({parameter.name, wholes.back().type, wholes.back().bytes.data()});
+  }
+  return writeSafeTensors(path, tensors,
+                          {{"strategy", program.strategy}, {"ranks", std::to_string(program.ranks)}});
+}
+
+Error ParameterStore::load(StringRef path) {
+  Expected<SafeTensorsFile> file = SafeTensorsFile::open(path);
+  if (!file)
+    return file.takeError();
+  for (size_t i = 0; i < program.parameters.size(); ++i) {
+    const Parameter &parameter = program.parameters[i];
+    if (!parameter.stateOf.empty() && !file->tensors().count(parameter.name))
+      continue;
+    Expected<FileTensor> tensor = file->tensor(parameter.name);
+    if (!tensor)
+      return tensor.takeError();
+    TensorType whole = globalType(parameter, program.ranks);
+    if (tensor->shape != whole.shape)
+      return makeError("'" + path + "': tensor '" + parameter.name + "' has shape " +
+                       shapeText(tensor->shape) + ", but the model on " + Twine(program.ranks) +
+                       " ranks needs " + shapeText(whole.shape) +
+                       "; use the strategy, ranks and ghost width that it was saved with");
+    Expected<HostTensor> values =
+        convert(*tensor, whole.element, "'" + path + "': tensor '" + parameter.name + "'");
+    if (!values)
+      return values.takeError();
+    const int64_t width = byteWidth(whole.element);
+    for (int64_t rank = 0; rank < program.ranks; ++rank)
+      forEachRun(parameter, program.ranks, rank, [&](int64_t global, int64_t local, int64_t count) {
+        if (count > 0)
+          std::memcpy(address(rank, i) + local * width, values->bytes.data() + global * width, count * width);
+      });
+  }
+  return Error::success();
+}
+
+} // namespace phantom::rt

@@ -1,0 +1,192 @@
+//===- VerifyProgram.cpp - Checks a step program before it runs -----------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/VerifyProgram.h"
+
+#include "phantom-rt/Communicator.h"
+#include "phantom-rt/Error.h"
+#include "phantom-rt/ParameterLayout.h"
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+namespace {
+
+class FunctionVerifier {
+public:
+  FunctionVerifier(const Program &program, const Function &function) : program(program), function(function) {}
+
+  Error verify() {
+    if (Error error = signature())
+      return error;
+    started.resize(program.exchanges.size());
+    windowBusy.resize(program.windows.size());
+    for (size_t i = 0; i < function.commands.size(); ++i)
+      if (Error error = std::visit([&](const auto &command) { return check(command); }, function.commands[i]))
+        return makeError("step program: function '" + function.name + "', command " + Twine(i) + ": " +
+                         toString(std::move(error)));
+    for (size_t i = 0; i < started.size(); ++i)
+      if (started[i])
+        return makeError("step program: function '" + function.name + "' never waits for exchange '" +
+                         program.exchanges[i].name + "'");
+    return Error::success();
+  }
+
+private:
+  Error signature() {
+    for (const Argument &argument : function.arguments) {
+      if (argument.role != Role::Parameter)
+        continue;
+      const Parameter *parameter = find(argument.name);
+      if (!parameter || parameter->type.bytes() != argument.type.bytes())
+        return makeError("step program: function '" + function.name + "' takes the parameter '" +
+                         argument.name + "', which the program does not declare with that size");
+    }
+    for (const Result &result : function.results) {
+      if (result.role == Role::Gradient && !find(result.name))
+        return makeError("step program: function '" + function.name + "' returns the gradient of '" +
+                         result.name + "', which the program does not declare");
+      if (Error error = buffer(result.buffer, result.type.bytes()))
+        return makeError("step program: function '" + function.name + "', result '" + result.name +
+                         "': " + toString(std::move(error)));
+    }
+    return Error::success();
+  }
+
+  const Parameter *find(StringRef name) const {
+    for (const Parameter &parameter : program.parameters)
+      if (parameter.name == name)
+        return &parameter;
+    return nullptr;
+  }
+
+  /// The buffer and `bytes` from it lie in its region, for every rank.
+  Error buffer(const BufferRef &ref, int64_t bytes) const {
+    int64_t size = 0;
+    size_t count = 0;
+    switch (ref.region) {
+    case Region::Argument:
+      count = function.arguments.size();
+      size = ref.index < count ? function.arguments[ref.index].type.bytes() : 0;
+      break;
+    case Region::Arena:
+      count = 1;
+      size = function.arenaBytes;
+      break;
+    case Region::Window:
+      count = program.windows.size();
+      size = ref.index < count ? program.windows[ref.index].bytes : 0;
+      break;
+    case Region::Constant:
+      count = program.constants.size();
+      size = ref.index < count ? static_cast<int64_t>(program.constants[ref.index].size()) : 0;
+      break;
+    }
+    if (ref.index >= count)
+      return makeError("a buffer refers to index " + Twine(ref.index) + " of a region with " + Twine(count));
+    if (ref.rankStride != 0 && ref.region != Region::Window)
+      return makeError("only windows have a rank stride");
+    const int64_t last = ref.offset + (program.ranks - 1) * ref.rankStride;
+    if (ref.offset < 0 || ref.rankStride < 0 || last > size || bytes > size - last)
+      return makeError("a buffer of " + Twine(bytes) + " bytes at offset " + Twine(last) +
+                       " does not fit its region of " + Twine(size) + " bytes");
+    return Error::success();
+  }
+
+  Error check(const GemmCommand &gemm) const {
+    if (gemm.m < 1 || gemm.n < 1 || gemm.k < 1)
+      return makeError("a GEMM has the empty size " + Twine(gemm.m) + "x" + Twine(gemm.n) + "x" +
+                       Twine(gemm.k));
+    if (gemm.element != ElementType::F32)
+      return makeError("GEMM commands are f32; other types are compiled to kernels");
+    auto extent = [](int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride) {
+      return ((rows - 1) * rowStride + (columns - 1) * columnStride + 1) * int64_t(sizeof(float));
+    };
+    if (Error error = buffer(gemm.a, extent(gemm.m, gemm.aRow, gemm.k, gemm.aCol)))
+      return error;
+    if (Error error = buffer(gemm.b, extent(gemm.k, gemm.bRow, gemm.n, gemm.bCol)))
+      return error;
+    if (gemm.bias)
+      if (Error error = buffer(*gemm.bias, gemm.n * int64_t(sizeof(float))))
+        return error;
+    return buffer(gemm.c, extent(gemm.m, gemm.cRow, gemm.n, 1));
+  }
+
+  Error check(const KernelCommand &kernel) const {
+    if (kernel.kernel >= program.kernels.size())
+      return makeError("kernel " + Twine(kernel.kernel) + " does not exist");
+    for (const BufferRef &argument : kernel.arguments)
+      if (Error error = buffer(argument, 0))
+        return error;
+    return Error::success();
+  }
+
+  Error check(const ExchangeStartCommand &start) {
+    if (start.exchange >= program.exchanges.size())
+      return makeError("exchange " + Twine(start.exchange) + " does not exist");
+    const Exchange &exchange = program.exchanges[start.exchange];
+    if (exchange.window >= program.windows.size())
+      return makeError("exchange '" + exchange.name + "' has no window");
+    if (windowBusy[exchange.window])
+      return makeError("the window of exchange '" + exchange.name + "' is used twice in one function");
+    windowBusy[exchange.window] = started[start.exchange] = true;
+
+    const bool reduction = exchange.kind != ExchangeKind::AllGather;
+    const int64_t full = fullElements(exchange, program.ranks) * byteWidth(exchange.element);
+    if (exchange.outer < 1 || exchange.inner < 1 ||
+        program.windows[exchange.window].bytes < (reduction ? program.ranks * full : full))
+      return makeError("the window of exchange '" + exchange.name + "' is too small");
+    if (reduction && !isFloat(exchange.element))
+      return makeError("exchange '" + exchange.name + "' sums " + typeName(exchange.element) +
+                       "; floats are needed");
+    return Error::success();
+  }
+
+  Error check(const ExchangeWaitCommand &wait) {
+    if (wait.exchange >= program.exchanges.size() || !started[wait.exchange])
+      return makeError("exchange " + Twine(wait.exchange) + " is waited for before its start");
+    started[wait.exchange] = false;
+    const Exchange &exchange = program.exchanges[wait.exchange];
+    if (exchange.kind == ExchangeKind::AllGather)
+      return Error::success();
+    if (!exchange.destination)
+      return makeError("exchange '" + exchange.name + "' has no destination");
+    return buffer(*exchange.destination, exchange.outer * exchange.inner * byteWidth(exchange.element));
+  }
+
+  const Program &program;
+  const Function &function;
+  std::vector<bool> started;
+  /// A window is free again only after the barrier at the function's end: the
+  /// peers may still read it after this rank's wait.
+  std::vector<bool> windowBusy;
+};
+
+} // namespace
+
+Error verifyExecutable(const Executable &executable) {
+  const Program &program = executable.program;
+  if (program.ranks < 1 || program.batch < 1)
+    return makeError("step program: it needs at least one rank and a batch of at least one");
+  if (executable.kernels.size() != program.kernels.size())
+    return makeError("step program: " + Twine(program.kernels.size()) + " kernels are declared, but " +
+                     Twine(executable.kernels.size()) + " are given");
+  for (size_t i = 0; i < program.kernels.size(); ++i)
+    if (!executable.kernels[i])
+      return makeError("step program: kernel '" + program.kernels[i] + "' has no code");
+  for (const Parameter &parameter : program.parameters)
+    if (Error error = checkParameter(parameter, program.ranks))
+      return error;
+  for (const Function &function : program.functions)
+    if (Error error = FunctionVerifier(program, function).verify())
+      return error;
+  return Error::success();
+}
+
+} // namespace phantom::rt

@@ -1,0 +1,134 @@
+//===- RankExecutor.cpp - Runs a function's command list on one rank ------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/RankExecutor.h"
+
+#include "Gemm.h"
+#include "phantom-rt/Error.h"
+#include "llvm/Support/ErrorHandling.h"
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+namespace {
+
+struct BoundGemm {
+  size_t number;
+};
+struct BoundKernel {
+  KernelFunction function;
+  size_t firstArgument;
+};
+struct BoundStart {
+  BoundExchange exchange;
+};
+struct BoundWait {
+  BoundExchange exchange;
+};
+using BoundCommand = std::variant<BoundGemm, BoundKernel, BoundStart, BoundWait>;
+
+} // namespace
+
+struct RankExecutor::Commands {
+  std::vector<BoundCommand> list;
+  std::vector<void *> kernelArguments; ///< of all kernels, one after another
+  GemmPlan gemms;
+};
+
+RankExecutor::RankExecutor(const Executable &executable, const Function &function, RankBindings rankBindings,
+                           Communicator &communicator)
+    : executable(executable), function(function), bindings(std::move(rankBindings)),
+      communicator(communicator), commands(std::make_unique<Commands>()) {}
+
+RankExecutor::~RankExecutor() = default;
+
+Expected<std::unique_ptr<RankExecutor>> RankExecutor::create(const Executable &executable,
+                                                             const Function &function, RankBindings bindings,
+                                                             Communicator &communicator) {
+  std::unique_ptr<RankExecutor> executor(
+      new RankExecutor(executable, function, std::move(bindings), communicator));
+  if (Error error = executor->bind())
+    return error;
+  return executor;
+}
+
+std::byte *RankExecutor::address(const BufferRef &ref) const {
+  const int64_t offset = ref.offset + bindings.rank * ref.rankStride;
+  switch (ref.region) {
+  case Region::Argument:
+    return bindings.arguments[ref.index] + offset;
+  case Region::Arena:
+    return bindings.arena + offset;
+  case Region::Window:
+    return bindings.windows[ref.index] + offset;
+  case Region::Constant:
+    return bindings.constants[ref.index] + offset;
+  }
+  llvm_unreachable("unknown region");
+}
+
+Error RankExecutor::bind() {
+  const Program &program = executable.program;
+  auto exchangeOf = [&](uint32_t index) {
+    const Exchange &exchange = program.exchanges[index];
+    return BoundExchange{&exchange, index, bindings.windows[exchange.window],
+                         exchange.destination ? address(*exchange.destination) : nullptr};
+  };
+  for (const Command &command : function.commands) {
+    if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
+      Expected<size_t> number =
+          commands->gemms.add(*gemm, {address(gemm->a), address(gemm->b), address(gemm->c),
+                                      gemm->bias ? address(*gemm->bias) : nullptr});
+      if (!number)
+        return number.takeError();
+      commands->list.push_back(BoundGemm{*number});
+    } else if (const auto *kernel = std::get_if<KernelCommand>(&command)) {
+      commands->list.push_back(
+          BoundKernel{executable.kernels[kernel->kernel], commands->kernelArguments.size()});
+      for (const BufferRef &argument : kernel->arguments)
+        commands->kernelArguments.push_back(address(argument));
+    } else if (const auto *start = std::get_if<ExchangeStartCommand>(&command)) {
+      commands->list.push_back(BoundStart{exchangeOf(start->exchange)});
+    } else {
+      commands->list.push_back(BoundWait{exchangeOf(std::get<ExchangeWaitCommand>(command).exchange)});
+    }
+  }
+  return commands->gemms.finish();
+}
+
+Error RankExecutor::runCommand(size_t index) {
+  const BoundCommand &command = commands->list[index];
+  if (const auto *gemm = std::get_if<BoundGemm>(&command))
+    return commands->gemms.run(gemm->number);
+  if (const auto *kernel = std::get_if<BoundKernel>(&command)) {
+    kernel->function(commands->kernelArguments.data() + kernel->firstArgument);
+    return Error::success();
+  }
+  if (const auto *start = std::get_if<BoundStart>(&command))
+    return communicator.start(start->exchange);
+  return communicator.wait(std::get<BoundWait>(command).exchange);
+}
+
+Error RankExecutor::run() {
+  for (size_t i = 0; i < commands->list.size(); ++i) {
+    if (!timings) {
+      if (Error error = runCommand(i))
+        return error;
+      continue;
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    Error error = runCommand(i);
+    timings->push_back({uint32_t(i), begin, std::chrono::steady_clock::now()});
+    if (error)
+      return error;
+  }
+  return Error::success();
+}
+
+} // namespace phantom::rt
