@@ -1,0 +1,67 @@
+# ===- run.py - Runs the execution tests --------------------------------=== #
+#
+# Part of the Phantom project, under the Apache License v2.0 with LLVM
+# Exceptions. See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------=== #
+"""usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--list]
+
+Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed".
+With a sanitizer, a case that says so runs a smaller grid (the processes are 5 to 20 times slower).
+"""
+import argparse
+import concurrent.futures
+import importlib
+import os
+import sys
+import time
+import traceback
+
+import harness
+
+MODULES = ["reference_cases", "grid_cases", "strategy_cases", "identity_cases", "gradient_cases", "optimizer_cases",
+           "determinism_cases", "error_cases"]
+
+
+def run_case(case, options):
+    try:
+        case(options)
+        return None
+    except harness.Failure as failure:
+        return str(failure)
+    except Exception:
+        return traceback.format_exc()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tools-dir", required=True)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--full", action="store_true", help="the whole grid, not a covering part of it")
+    parser.add_argument("--sanitize", default="")
+    parser.add_argument("--list", action="store_true")
+    arguments = parser.parse_args()
+    options = harness.Options(os.path.abspath(arguments.tools_dir), arguments.sanitize, arguments.full)
+
+    cases = [(name, case) for module in MODULES for name, case in importlib.import_module(module).cases(options)
+             if arguments.only in name]
+    if arguments.list:
+        print("\n".join(name for name, _ in cases))
+        return 0
+    failed, start = 0, time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        futures = [(name, pool.submit(run_case, case, options)) for name, case in cases]
+        for name, future in futures:
+            failure = future.result()
+            if failure is not None:
+                failed += 1
+                print(f"FAIL: {name}\n  {failure}", flush=True)
+    print(f"{len(cases)} cases in {time.monotonic() - start:.0f} s")
+    print(f"{len(cases) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
