@@ -1,0 +1,67 @@
+//===- DataSet.h - Rows of .npy files for a program's inputs and targets ----*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_DATASET_H
+#define PHANTOM_RT_DATASET_H
+
+#include "phantom-rt/CpuRuntime.h"
+#include "phantom-rt/HostTensor.h"
+
+namespace phantom::rt {
+
+/// A .npy file for an input; `name` may be empty where there is only one.
+struct InputFile {
+  std::string name;
+  std::string path;
+};
+
+struct DataFiles {
+  std::vector<InputFile> inputs;
+  std::string targets; ///< empty for inference
+};
+
+/// The files of one data set, mapped, and checked against the arguments of a
+/// function: names, row sizes, element types, equal numbers of rows, and the
+/// values of class targets (and of BCE targets, which are probabilities).
+class DataSet {
+public:
+  static llvm::Expected<DataSet> open(const DataFiles &files, const Program &program,
+                                      const Function &function);
+
+  int64_t rows() const { return rowCount; }
+
+  /// Copies data row `row` to row `batchRow` of the instance's arguments,
+  /// converting to their types. The instance is of the function given to open.
+  void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const;
+
+  /// Zeroes row `batchRow`: padding.
+  void clearRow(FunctionInstance &instance, int64_t batchRow) const;
+
+private:
+  struct Column {
+    std::string path;
+    FileTensor tensor;
+    size_t argument = 0;
+    ElementType element = ElementType::F32;
+    int64_t width = 0; ///< elements of a row
+  };
+
+  llvm::Error addColumn(const Program &program, const Function &function, size_t argument,
+                        llvm::StringRef path);
+
+  std::vector<Column> columns;
+  int64_t rowCount = 0;
+};
+
+/// The number of classes: the last dimension of the model's output; 0 if no
+/// function of the program has one.
+int64_t classCount(const Program &program);
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_DATASET_H

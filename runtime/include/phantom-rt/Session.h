@@ -1,0 +1,109 @@
+//===- Session.h - Train, evaluate and infer with a step program ----*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_SESSION_H
+#define PHANTOM_RT_SESSION_H
+
+#include "phantom-rt/DataSet.h"
+#include "phantom-rt/Schedule.h"
+
+#include <memory>
+#include <optional>
+
+namespace phantom::rt {
+
+struct SessionOptions {
+  uint64_t seed = 0;
+  std::string parameterFile;   ///< --init from-file=F; empty: the init recipes
+  double timeoutSeconds = 120; ///< deadline of every wait for another rank
+  bool bindThreads = true;
+  FaultInjector *faults = nullptr; ///< tests only
+};
+
+struct TrainOptions {
+  DataFiles data;
+  int64_t steps = 0;  ///< one of steps and epochs is positive
+  int64_t epochs = 0; ///< passes over the data; its last partial batch is dropped
+  double learningRate = 0.01;
+  ScheduleKind schedule = ScheduleKind::Constant;
+  double warmupFraction = 0;
+  double decayFraction = 0.2;
+  std::optional<double> targetLoss; ///< stop after the first step whose batch loss is not above it
+  bool shuffle = true;              ///< a new order per epoch, from the session's seed
+  std::string logFile;
+  std::string traceFile; ///< Chrome trace of the first `traceSteps` steps
+  int64_t traceSteps = 10;
+  std::string machineFile; ///< empty: MachineModel::generic()
+  bool progress = true;
+};
+
+enum class StopReason : uint8_t { Completed, TargetLoss, Interrupted };
+
+struct TrainReport {
+  int64_t steps = 0; ///< done
+  double firstLoss = 0, finalLoss = 0;
+  StopReason stopReason = StopReason::Completed;
+  double seconds = 0;           ///< of all steps
+  double medianStepSeconds = 0; ///< without the first step
+  int64_t commBytesPerStep = 0; ///< counted, per rank
+  double modelCommBytesPerStep = 0;
+  double modelEnergyJoulesPerStep = 0; ///< modelled, of all ranks together
+  double modelEnergyJoules = 0;        ///< modelled, of all steps
+};
+
+struct EvaluationReport {
+  int64_t rows = 0;
+  double loss = 0;                ///< mean over all rows
+  std::optional<double> accuracy; ///< of cross-entropy models that return their output
+};
+
+/// An executable with its ranks and parameters. Methods are not to be called
+/// from several threads at once; each leaves the parameters ready for the next.
+class Session {
+public:
+  /// `executable` outlives the session.
+  static llvm::Expected<std::unique_ptr<Session>> create(const Executable &executable,
+                                                         const SessionOptions &options);
+
+  /// Runs "train_step". A loss that is not finite is an error that names the
+  /// step. SIGINT and SIGTERM stop the run after a whole step, as
+  /// StopReason::Interrupted; a second one ends the process.
+  llvm::Expected<TrainReport> train(const TrainOptions &options);
+
+  /// Runs "evaluate" over all rows; a last partial batch is padded and masked.
+  llvm::Expected<EvaluationReport> evaluate(const DataFiles &data);
+
+  /// Runs "infer" over all rows and writes the model's first output.
+  llvm::Error infer(const DataFiles &data, llvm::StringRef outputFile);
+
+  /// Runs "gradients" on the first batch of rows, in file order, and writes
+  /// the gradient of each parameter, in the global shapes that parameter
+  /// files have. Returns the loss.
+  llvm::Expected<double> dumpGradients(const DataFiles &data, llvm::StringRef outputFile);
+
+  /// Writes all parameters and optimizer state (.safetensors).
+  llvm::Error saveParameters(llvm::StringRef path) const;
+
+  CpuRuntime &runtime() { return *device; }
+
+private:
+  Session() = default;
+  /// The function `name`, bound; bound once and kept.
+  llvm::Expected<FunctionInstance *> instance(llvm::StringRef name);
+
+  std::unique_ptr<CpuRuntime> device;
+  std::map<std::string, std::unique_ptr<FunctionInstance>> instances;
+  uint64_t seed = 0;
+};
+
+/// One line that says how a run ended, for people.
+std::string summary(const TrainReport &report);
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_SESSION_H

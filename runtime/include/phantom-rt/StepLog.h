@@ -1,0 +1,66 @@
+//===- StepLog.h - What a training run says about its steps ----*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_STEPLOG_H
+#define PHANTOM_RT_STEPLOG_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace phantom::rt {
+
+/// One line of log.jsonl. Bytes are of the rank with the most, seconds of
+/// communication the mean over ranks.
+struct StepRecord {
+  int64_t step = 0; ///< 1 in the first step
+  double loss = 0;
+  std::optional<double> gradNorm;
+  double learningRate = 0;
+  double samplesPerSecond = 0;
+  double stepSeconds = 0;       ///< batch assembly to the barrier at the end
+  int64_t commBytes = 0;        ///< counted at the access to peers' memory
+  double modelCommBytes = 0;    ///< ring formula
+  double commSeconds = 0;       ///< exposed: inside waits for exchanges
+  double modelEnergyJoules = 0; ///< of all ranks together
+};
+
+/// Writes one JSON object per step, flushed per line. An energy counter is
+/// not read: energy_joules is null and energy_reason says why.
+class StepLog {
+public:
+  /// An empty path: no log.
+  static llvm::Expected<std::unique_ptr<StepLog>> open(llvm::StringRef path);
+  llvm::Error write(const StepRecord &record);
+
+private:
+  std::string path;
+  std::unique_ptr<llvm::raw_fd_ostream> stream;
+};
+
+/// A progress line on standard error: redrawn in place on a terminal; plain
+/// lines, about one for each tenth of the run, elsewhere.
+class Progress {
+public:
+  Progress(bool enabled, int64_t steps);
+  ~Progress();
+  void show(const StepRecord &record);
+
+private:
+  bool enabled, terminal, drawn = false;
+  int64_t steps, lastTenth = -1;
+  std::chrono::steady_clock::time_point begin, lastDraw;
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_STEPLOG_H

@@ -1,0 +1,224 @@
+//===- Session.cpp - Train, evaluate and infer with a step program --------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/Session.h"
+
+#include "Trainer.h"
+#include "phantom-rt/Error.h"
+#include "phantom-rt/Npy.h"
+
+#include <cmath>
+#include <cstring>
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+Expected<std::unique_ptr<Session>> Session::create(const Executable &executable,
+                                                   const SessionOptions &options) {
+  CpuRuntimeOptions runtimeOptions;
+  runtimeOptions.seed = options.seed;
+  runtimeOptions.parameterFile = options.parameterFile;
+  runtimeOptions.team.bind = options.bindThreads;
+  runtimeOptions.team.timeoutSeconds = options.timeoutSeconds;
+  runtimeOptions.team.faults = options.faults;
+  Expected<std::unique_ptr<CpuRuntime>> runtime = CpuRuntime::create(executable, runtimeOptions);
+  if (!runtime)
+    return runtime.takeError();
+  std::unique_ptr<Session> session(new Session);
+  session->device = std::move(*runtime);
+  session->seed = options.seed;
+  return session;
+}
+
+Expected<FunctionInstance *> Session::instance(StringRef name) {
+  std::unique_ptr<FunctionInstance> &kept = instances[name.str()];
+  if (kept)
+    return kept.get();
+  const Function *function = device->program().function(name.str());
+  if (!function)
+    return makeError("the step program has no function '" + name + "'");
+  Expected<std::unique_ptr<FunctionInstance>> bound = device->bind(*function);
+  if (!bound)
+    return bound.takeError();
+  kept = std::move(*bound);
+  return kept.get();
+}
+
+Error Session::saveParameters(StringRef path) const { return device->parameters().save(path); }
+
+Expected<TrainReport> Session::train(const TrainOptions &options) {
+  Expected<FunctionInstance *> step = instance("train_step");
+  if (!step)
+    return step.takeError();
+  Expected<std::unique_ptr<Trainer>> trainer = Trainer::create(*device, **step, options, seed);
+  if (!trainer)
+    return trainer.takeError();
+  return (*trainer)->run();
+}
+
+//===----------------------------------------------------------------------===//
+// Passes over a data set, without training
+//===----------------------------------------------------------------------===//
+
+/// Runs a function over all rows in file order, and calls visit(firstRow,
+/// validRows) on rank 0's thread after each batch.
+static Error forEachBatch(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+                          const std::function<Error(int64_t, int64_t)> &visit) {
+  const int64_t batch = runtime.program().batch, rows = data.rows();
+  return runtime.team().run([&](int64_t rank) -> Error {
+    for (int64_t first = 0; first < rows; first += batch) {
+      const int64_t valid = std::min(batch, rows - first);
+      if (rank == 0) {
+        for (int64_t row = 0; row < valid; ++row)
+          data.copyRow(first + row, function, row);
+        for (int64_t row = valid; row < batch; ++row)
+          data.clearRow(function, row);
+        function.setValidCount(valid);
+      }
+      if (Error error = runtime.team().communicator(rank).barrier("the start of a batch"))
+        return error;
+      if (Error error = function.run(rank))
+        return error;
+      if (rank == 0)
+        if (Error error = visit(first, valid))
+          return error;
+    }
+    return Error::success();
+  });
+}
+
+template <typename T>
+static int64_t countCorrect(const T *outputs, const int64_t *targets, int64_t count, int64_t classes) {
+  int64_t correct = 0;
+  for (int64_t i = 0; i < count; ++i)
+    correct +=
+        std::max_element(outputs + i * classes, outputs + (i + 1) * classes) - (outputs + i * classes) ==
+        targets[i];
+  return correct;
+}
+
+/// The targets whose largest output is theirs, among the first `rows` rows.
+static int64_t countCorrect(FunctionInstance &function, const Result &output, size_t target, int64_t rows,
+                            int64_t batch) {
+  const Argument &argument = function.function().arguments[target];
+  const int64_t classes = output.type.shape.back(), count = argument.type.elements() / batch * rows;
+  std::vector<int64_t> targets(count);
+  convertElements(storageType(argument.type.element), function.argument(target), ElementType::I64,
+                  targets.data(), count);
+  const std::byte *outputs = function.address(0, output);
+  if (output.type.element == ElementType::F32)
+    return countCorrect(reinterpret_cast<const float *>(outputs), targets.data(), count, classes);
+  return countCorrect(reinterpret_cast<const double *>(outputs), targets.data(), count, classes);
+}
+
+Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
+  const Program &program = device->program();
+  Expected<FunctionInstance *> bound = instance("evaluate");
+  if (!bound)
+    return bound.takeError();
+  FunctionInstance &function = **bound;
+  Expected<DataSet> data = DataSet::open(files, program, function.function());
+  if (!data)
+    return data.takeError();
+  const Result *loss = function.result(Role::Loss), *output = function.result(Role::Output);
+  if (!loss)
+    return makeError("step program: function 'evaluate' returns no loss");
+  if (data->rows() % program.batch && !function.hasRole(Role::ValidCount))
+    return makeError(
+        "step program: function 'evaluate' cannot mask a partial batch; use a batch size that divides " +
+        Twine(data->rows()));
+  std::optional<size_t> target;
+  for (size_t i = 0; i < function.function().arguments.size(); ++i)
+    if (function.function().arguments[i].role == Role::Target)
+      target = i;
+
+  EvaluationReport report;
+  report.rows = data->rows();
+  const bool accuracy = output && target && program.loss == "cross-entropy" && isFloat(output->type.element);
+  int64_t correct = 0, counted = 0;
+  Error error = forEachBatch(*device, function, *data, [&](int64_t, int64_t valid) -> Error {
+    // The loss of a batch is the mean over its valid rows.
+    report.loss += function.scalar(0, *loss) * double(valid) / double(data->rows());
+    if (accuracy) {
+      correct += countCorrect(function, *output, *target, valid, program.batch);
+      counted += function.function().arguments[*target].type.elements() / program.batch * valid;
+    }
+    return Error::success();
+  });
+  if (error)
+    return error;
+  if (accuracy && counted)
+    report.accuracy = double(correct) / double(counted);
+  return report;
+}
+
+Error Session::infer(const DataFiles &files, StringRef outputFile) {
+  Expected<FunctionInstance *> bound = instance("infer");
+  if (!bound)
+    return bound.takeError();
+  FunctionInstance &function = **bound;
+  Expected<DataSet> data = DataSet::open(files, device->program(), function.function());
+  if (!data)
+    return data.takeError();
+  const Result *output = function.result(Role::Output);
+  if (!output || output->type.shape.empty())
+    return makeError("step program: function 'infer' returns no output");
+
+  TensorType type = output->type;
+  type.shape[0] = type.shape[0] / device->program().batch * data->rows();
+  HostTensor whole(type);
+  const int64_t rowBytes = output->type.bytes() / device->program().batch;
+  Error error = forEachBatch(*device, function, *data, [&](int64_t first, int64_t valid) -> Error {
+    std::memcpy(whole.bytes.data() + first * rowBytes, function.address(0, *output), valid * rowBytes);
+    return Error::success();
+  });
+  if (error)
+    return error;
+  return writeNpy(outputFile, type, whole.bytes.data());
+}
+
+Expected<double> Session::dumpGradients(const DataFiles &files, StringRef outputFile) {
+  const Program &program = device->program();
+  Expected<FunctionInstance *> bound = instance("gradients");
+  if (!bound)
+    return bound.takeError();
+  FunctionInstance &function = **bound;
+  Expected<DataSet> data = DataSet::open(files, program, function.function());
+  if (!data)
+    return data.takeError();
+  if (data->rows() < program.batch)
+    return makeError("'" + files.inputs.front().path + "' has " + Twine(data->rows()) +
+                     " rows, too few for one batch of " + Twine(program.batch) +
+                     "; use a smaller batch size");
+  for (int64_t row = 0; row < program.batch; ++row)
+    data->copyRow(row, function, row);
+  function.setValidCount(program.batch);
+  function.setStep(1);
+  if (Error error = device->team().run([&](int64_t rank) { return function.run(rank); }))
+    return error;
+
+  std::vector<HostTensor> wholes;
+  std::vector<NamedTensor> tensors;
+  wholes.reserve(function.function().results.size());
+  for (const Result &result : function.function().results) {
+    if (result.role != Role::Gradient)
+      continue;
+    const Parameter &parameter = program.parameters[*device->parameters().find(result.name)];
+    wholes.push_back(
+        gatherParts(parameter, program.ranks, [&](int64_t rank) { return function.address(rank, result); }));
+    tensors.push_back({result.name, wholes.back().type, wholes.back().bytes.data()});
+  }
+  if (Error error = writeSafeTensors(
+          outputFile, tensors, {{"strategy", program.strategy}, {"ranks", std::to_string(program.ranks)}}))
+    return error;
+  const Result *loss = function.result(Role::Loss);
+  return loss ? function.scalar(0, *loss) : std::nan("");
+}
+
+} // namespace phantom::rt

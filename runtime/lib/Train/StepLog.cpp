@@ -1,0 +1,111 @@
+//===- StepLog.cpp - What a training run says about its steps -------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/StepLog.h"
+
+#include "phantom-rt/Error.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Process.h"
+
+#include <algorithm>
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+Expected<std::unique_ptr<StepLog>> StepLog::open(StringRef path) {
+  auto log = std::make_unique<StepLog>();
+  log->path = path.str();
+  if (path.empty())
+    return log;
+  std::error_code code;
+  log->stream = std::make_unique<raw_fd_ostream>(path, code);
+  if (code)
+    return makeError("cannot write the log '" + path + "': " + code.message());
+  return log;
+}
+
+Error StepLog::write(const StepRecord &record) {
+  if (!stream)
+    return Error::success();
+  json::OStream json(*stream);
+  json.object([&] {
+    json.attribute("step", record.step);
+    json.attribute("loss", record.loss);
+    if (record.gradNorm)
+      json.attribute("grad_norm", *record.gradNorm);
+    else
+      json.attribute("grad_norm", nullptr);
+    json.attribute("learning_rate", record.learningRate);
+    json.attribute("samples_per_second", record.samplesPerSecond);
+    json.attribute("step_seconds", record.stepSeconds);
+    json.attribute("comm_bytes", record.commBytes);
+    json.attribute("model_comm_bytes", record.modelCommBytes);
+    json.attribute("comm_seconds", record.commSeconds);
+    json.attribute("energy_joules", nullptr);
+    json.attribute("energy_reason", "this version reads no energy counter");
+    json.attribute("model_energy_joules", record.modelEnergyJoules);
+  });
+  *stream << '\n';
+  stream->flush();
+  if (!stream->has_error())
+    return Error::success();
+  std::string why = stream->error().message();
+  stream->clear_error();
+  return makeError("cannot write the log '" + path + "': " + why);
+}
+
+//===----------------------------------------------------------------------===//
+// Progress
+//===----------------------------------------------------------------------===//
+
+Progress::Progress(bool enabled, int64_t steps)
+    : enabled(enabled), terminal(sys::Process::StandardErrIsDisplayed()), steps(steps),
+      begin(std::chrono::steady_clock::now()) {}
+
+Progress::~Progress() {
+  if (drawn)
+    errs() << '\n';
+}
+
+void Progress::show(const StepRecord &record) {
+  if (!enabled)
+    return;
+  const auto now = std::chrono::steady_clock::now();
+  const bool last = record.step == steps;
+  if (terminal) {
+    if (drawn && !last && now - lastDraw < std::chrono::milliseconds(100))
+      return;
+  } else {
+    const int64_t tenth = record.step * 10 / steps;
+    if (record.step != 1 && tenth == lastTenth)
+      return;
+    lastTenth = tenth;
+  }
+  lastDraw = now;
+
+  const double elapsed = std::chrono::duration<double>(now - begin).count();
+  const double left = elapsed / double(record.step) * double(steps - record.step);
+  const auto seconds = int64_t(left + 0.5);
+  std::string text; // one write per line, so that lines of other writers do not mix with it
+  raw_string_ostream out(text);
+  if (terminal) {
+    constexpr int64_t width = 24;
+    const int64_t filled = record.step * width / steps;
+    out << "\r[" << std::string(filled, '=') << std::string(width - filled, ' ') << "] ";
+  }
+  out << "step " << record.step << "/" << steps << "  loss " << format("%.6g", record.loss) << "  "
+      << format("%.0f", record.samplesPerSecond) << " samples/s  ETA "
+      << format("%lld:%02lld", (long long)(seconds / 60), (long long)(seconds % 60))
+      << (terminal ? "\x1b[K" : "\n"); // on a terminal: clear what a longer line left
+  drawn = terminal;
+  errs() << text;
+}
+
+} // namespace phantom::rt

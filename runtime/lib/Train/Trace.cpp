@@ -1,0 +1,72 @@
+//===- Trace.cpp - Chrome traces of steps ---------------------------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Trace.h"
+
+#include "phantom-rt/AtomicFile.h"
+#include "llvm/Support/JSON.h"
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+namespace {
+
+struct Label {
+  std::string name, location;
+  StringRef category;
+};
+
+} // namespace
+
+static Label labelOf(const Program &program, const Command &command) {
+  if (const auto *gemm = std::get_if<GemmCommand>(&command))
+    return {("gemm " + Twine(gemm->m) + "x" + Twine(gemm->n) + "x" + Twine(gemm->k)).str(), gemm->location,
+            "gemm"};
+  if (const auto *kernel = std::get_if<KernelCommand>(&command))
+    return {program.kernels[kernel->kernel], kernel->location, "kernel"};
+  if (const auto *start = std::get_if<ExchangeStartCommand>(&command)) {
+    const Exchange &exchange = program.exchanges[start->exchange];
+    return {"start " + exchange.name, exchange.location, "exchange"};
+  }
+  const Exchange &exchange = program.exchanges[std::get<ExchangeWaitCommand>(command).exchange];
+  return {"wait " + exchange.name, exchange.location, "exchange"};
+}
+
+Error writeTrace(StringRef path, const Program &program, const Function &function,
+                 ArrayRef<std::vector<CommandTiming>> timings, std::chrono::steady_clock::time_point origin) {
+  auto microseconds = [](auto duration) {
+    return std::chrono::duration<double, std::micro>(duration).count();
+  };
+  return writeFileAtomically(path, [&](raw_ostream &out) {
+    json::OStream json(out);
+    json.object([&] {
+      json.attributeArray("traceEvents", [&] {
+        for (size_t rank = 0; rank < timings.size(); ++rank)
+          for (const CommandTiming &timing : timings[rank]) {
+            Label label = labelOf(program, function.commands[timing.command]);
+            json.object([&] {
+              json.attribute("name", label.name);
+              json.attribute("cat", label.category);
+              json.attribute("ph", "X");
+              json.attribute("pid", 0);
+              json.attribute("tid", int64_t(rank));
+              json.attribute("ts", microseconds(timing.begin - origin));
+              json.attribute("dur", microseconds(timing.end - timing.begin));
+              json.attributeObject("args", [&] {
+                json.attribute("command", int64_t(timing.command));
+                json.attribute("location", label.location);
+              });
+            });
+          }
+      });
+    });
+  });
+}
+
+} // namespace phantom::rt

@@ -1,0 +1,25 @@
+//===- Trace.h - Chrome traces of steps ------------------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_LIB_TRAIN_TRACE_H
+#define PHANTOM_RT_LIB_TRAIN_TRACE_H
+
+#include "phantom-rt/RankExecutor.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace phantom::rt {
+
+/// Writes what the ranks measured as a Chrome trace: one row per rank, one
+/// event per command, times in microseconds since `origin`.
+llvm::Error writeTrace(llvm::StringRef path, const Program &program, const Function &function,
+                       llvm::ArrayRef<std::vector<CommandTiming>> timings,
+                       std::chrono::steady_clock::time_point origin);
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_LIB_TRAIN_TRACE_H

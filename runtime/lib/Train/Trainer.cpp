@@ -1,0 +1,229 @@
+//===- Trainer.cpp - The training loop ------------------------------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Trainer.h"
+
+#include "StopSignals.h"
+#include "Trace.h"
+#include "phantom-rt/Error.h"
+#include "llvm/Support/Format.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+static double secondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+//===----------------------------------------------------------------------===//
+// Before the first step
+//===----------------------------------------------------------------------===//
+
+Expected<std::unique_ptr<Trainer>> Trainer::create(CpuRuntime &runtime, FunctionInstance &step,
+                                                   const TrainOptions &options, uint64_t seed) {
+  std::unique_ptr<Trainer> trainer(new Trainer(runtime, step, options, seed));
+  if (Error error = trainer->prepare())
+    return error;
+  return trainer;
+}
+
+Error Trainer::prepare() {
+  if ((options.steps > 0) == (options.epochs > 0) || options.steps < 0 || options.epochs < 0)
+    return makeError("training needs either a positive number of steps or a positive number of epochs");
+  loss = function.result(Role::Loss);
+  if (!loss)
+    return makeError("step program: function '" + function.function().name + "' returns no loss");
+
+  Expected<DataSet> opened = DataSet::open(options.data, program, function.function());
+  if (!opened)
+    return opened.takeError();
+  data = std::move(*opened);
+  if (data->rows() < program.batch)
+    return makeError("'" + options.data.inputs.front().path + "' has " + Twine(data->rows()) +
+                     " rows, too few for one batch of " + Twine(program.batch) +
+                     "; use a smaller batch size");
+  stepsPerEpoch = data->rows() / program.batch;
+
+  int64_t steps = options.steps;
+  if (options.epochs > 0 && __builtin_mul_overflow(options.epochs, stepsPerEpoch, &steps))
+    return makeError("the number of epochs is too large");
+  schedule = {options.schedule, options.learningRate, steps, options.warmupFraction, options.decayFraction};
+  if (Error error = schedule.verify())
+    return error;
+
+  if (!options.machineFile.empty()) {
+    Expected<MachineModel> read = MachineModel::read(options.machineFile);
+    if (!read)
+      return read.takeError();
+    machine = *read;
+  }
+  modelled = modelStep(machine, program);
+  report.modelEnergyJoulesPerStep = modelled.joules;
+  report.modelCommBytesPerStep = program.trainCosts.modelCommElements * double(byteWidth(program.element));
+
+  Expected<std::unique_ptr<StepLog>> stepLog = StepLog::open(options.logFile);
+  if (!stepLog)
+    return stepLog.takeError();
+  log = std::move(*stepLog);
+  progress = std::make_unique<Progress>(options.progress, steps);
+  reports.resize(ranks);
+  timings.resize(ranks);
+  function.setValidCount(program.batch);
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// The loop
+//===----------------------------------------------------------------------===//
+
+Expected<TrainReport> Trainer::run() {
+  StopSignals signals;
+  runBegin = Clock::now();
+  if (Error error = runtime.team().run([this](int64_t rank) { return runRank(rank); }))
+    return error;
+  progress.reset();
+  report.seconds = secondsSince(runBegin);
+  // The first step pays for cold caches and page faults.
+  if (stepSeconds.size() > 1)
+    stepSeconds.erase(stepSeconds.begin());
+  if (!stepSeconds.empty()) {
+    auto middle = stepSeconds.begin() + stepSeconds.size() / 2;
+    std::nth_element(stepSeconds.begin(), middle, stepSeconds.end());
+    report.medianStepSeconds = *middle;
+  }
+  report.modelEnergyJoules = modelled.joules * double(report.steps);
+  if (!options.traceFile.empty())
+    if (Error error = writeTrace())
+      return error;
+  return report;
+}
+
+Error Trainer::runRank(int64_t rank) {
+  Communicator &communicator = runtime.team().communicator(rank);
+  for (int64_t step = 0;; ++step) {
+    if (rank == 0) {
+      stepBegin = Clock::now();
+      stop = shouldStop(step);
+      function.setStep(step + 1);
+      function.setLearningRate(schedule.at(step));
+    }
+    copyBatch(rank, step);
+    if (Error error = communicator.barrier("the start of a step"))
+      return error;
+    if (stop)
+      break;
+
+    communicator.counters = {};
+    const bool traced = !options.traceFile.empty() && step < options.traceSteps;
+    function.setTimings(rank, traced ? &timings[rank] : nullptr);
+    Error error = function.run(rank, [&] {
+      RankReport &mine = reports[rank];
+      mine.comm = communicator.counters;
+      const Result *norm = function.result(Role::SquaredNorm);
+      mine.squaredNorm = norm ? function.scalar(rank, *norm) : 0;
+    });
+    if (error)
+      return error;
+    if (rank == 0)
+      if (Error finished = finishStep(step))
+        return finished;
+  }
+  function.setTimings(rank, nullptr);
+  return Error::success();
+}
+
+void Trainer::copyBatch(int64_t rank, int64_t step) {
+  const uint64_t epoch = uint64_t(step / stepsPerEpoch);
+  const int64_t first = step % stepsPerEpoch * program.batch;
+  const Permutation order(uint64_t(data->rows()), seed, epoch);
+  for (int64_t row = rank * program.batch / ranks; row < (rank + 1) * program.batch / ranks; ++row)
+    data->copyRow(options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row, function, row);
+}
+
+bool Trainer::shouldStop(int64_t stepsDone) {
+  if (stepsDone > 0 && options.targetLoss && report.finalLoss <= *options.targetLoss) {
+    report.stopReason = StopReason::TargetLoss;
+    return true;
+  }
+  if (stepsDone >= schedule.steps)
+    return true;
+  if (!StopSignals::requested())
+    return false;
+  report.stopReason = StopReason::Interrupted;
+  return true;
+}
+
+std::optional<double> Trainer::gradientNorm() const {
+  const Result *replicated = function.result(Role::SquaredNormReplicated);
+  if (!function.result(Role::SquaredNorm) && !replicated)
+    return std::nullopt;
+  double sum = replicated ? function.scalar(0, *replicated) : 0;
+  for (const RankReport &one : reports) // in rank order: the same bits in each run
+    sum += one.squaredNorm;
+  return std::sqrt(sum);
+}
+
+/// On rank 0, after the barrier: the other ranks cannot write what is read
+/// here before the next barrier.
+Error Trainer::finishStep(int64_t step) {
+  StepRecord record;
+  record.step = step + 1;
+  record.loss = function.scalar(0, *loss);
+  if (!std::isfinite(record.loss)) {
+    progress.reset();
+    std::string value;
+    raw_string_ostream(value) << format("%g", record.loss);
+    return makeError("step " + Twine(step + 1) + ": the loss is " + value +
+                     "; training stops. Try a smaller learning rate, and check the data for NaN");
+  }
+  record.gradNorm = gradientNorm();
+  record.learningRate = schedule.at(step);
+  record.stepSeconds = secondsSince(stepBegin);
+  record.samplesPerSecond = double(program.batch) / record.stepSeconds;
+  for (const RankReport &one : reports) {
+    record.commBytes = std::max(record.commBytes, one.comm.bytes);
+    record.commSeconds += one.comm.seconds / double(ranks);
+  }
+  record.modelCommBytes = report.modelCommBytesPerStep;
+  record.modelEnergyJoules = modelled.joules;
+
+  if (step == 0)
+    report.firstLoss = record.loss;
+  report.finalLoss = record.loss;
+  report.steps = step + 1;
+  report.commBytesPerStep = record.commBytes;
+  stepSeconds.push_back(record.stepSeconds);
+  progress->show(record);
+  return log->write(record);
+}
+
+Error Trainer::writeTrace() const {
+  return phantom::rt::writeTrace(options.traceFile, program, function.function(), timings, runBegin);
+}
+
+//===----------------------------------------------------------------------===//
+// For people
+//===----------------------------------------------------------------------===//
+
+std::string summary(const TrainReport &report) {
+  std::string text;
+  raw_string_ostream out(text);
+  out << report.steps << " steps in " << format("%.2f", report.seconds) << " s, loss "
+      << format("%.6g", report.firstLoss) << " -> " << format("%.6g", report.finalLoss);
+  if (report.stopReason == StopReason::TargetLoss)
+    out << " (target loss reached)";
+  else if (report.stopReason == StopReason::Interrupted)
+    out << " (interrupted)";
+  return text;
+}
+
+} // namespace phantom::rt

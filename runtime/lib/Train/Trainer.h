@@ -1,0 +1,76 @@
+//===- Trainer.h - The training loop ---------------------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_LIB_TRAIN_TRAINER_H
+#define PHANTOM_RT_LIB_TRAIN_TRAINER_H
+
+#include "phantom-rt/MachineModel.h"
+#include "phantom-rt/Random.h"
+#include "phantom-rt/Session.h"
+#include "phantom-rt/StepLog.h"
+
+namespace phantom::rt {
+
+/// One training run. All ranks run the same loop; between the barrier at the
+/// end of a step and the one at the start of the next, rank 0 reads the
+/// losses, writes the log and decides whether to go on, while every rank
+/// copies its share of the next batch.
+class Trainer {
+public:
+  static llvm::Expected<std::unique_ptr<Trainer>> create(CpuRuntime &runtime, FunctionInstance &step,
+                                                         const TrainOptions &options, uint64_t seed);
+  llvm::Expected<TrainReport> run();
+
+private:
+  using Clock = std::chrono::steady_clock;
+
+  /// What a rank says about its last step; read by rank 0 after the barrier.
+  struct alignas(128) RankReport {
+    CommCounters comm;
+    double squaredNorm = 0;
+  };
+
+  Trainer(CpuRuntime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
+      : runtime(runtime), program(runtime.program()), function(step), options(options), seed(seed),
+        ranks(runtime.program().ranks) {}
+
+  llvm::Error prepare();
+  llvm::Error runRank(int64_t rank);
+  void copyBatch(int64_t rank, int64_t step);
+  llvm::Error finishStep(int64_t step);
+  bool shouldStop(int64_t stepsDone);
+  std::optional<double> gradientNorm() const;
+  llvm::Error writeTrace() const;
+
+  CpuRuntime &runtime;
+  const Program &program;
+  FunctionInstance &function;
+  const TrainOptions &options;
+  uint64_t seed;
+  int64_t ranks;
+
+  std::optional<DataSet> data;
+  Schedule schedule;
+  MachineModel machine;
+  ModelledStep modelled;
+  std::unique_ptr<StepLog> log;
+  std::unique_ptr<Progress> progress;
+  const Result *loss = nullptr;
+  int64_t stepsPerEpoch = 1;
+
+  std::vector<RankReport> reports;
+  std::vector<std::vector<CommandTiming>> timings; ///< by rank
+  bool stop = false; ///< written by rank 0 before a barrier, read by all after it
+  Clock::time_point stepBegin, runBegin;
+  std::vector<double> stepSeconds;
+  TrainReport report;
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_LIB_TRAIN_TRAINER_H
