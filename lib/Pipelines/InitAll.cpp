@@ -24,4 +24,5 @@ void phantom::registerAllDialects(mlir::DialectRegistry &registry) {
 void phantom::registerAllPasses() {
   mlir::registerAllPasses();
   mlir::phantom::registerPhantomSpecializeBatchPass();
+  mlir::phantom::registerPhantomPartitionPass();
 }

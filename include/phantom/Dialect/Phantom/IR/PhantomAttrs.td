@@ -117,8 +117,7 @@ def Phantom_SourceAttr : Phantom_Attr<"Source", "source"> {
   let summary = "where the bytes of a dense tensor are";
   let description = [{
     A tensor of a `.safetensors` file, or `length` raw little-endian bytes at `offset` of any file. `file` is relative
-    to the folder of the IR file. `type` is the stored type. `transposed`: stored `[in, out]` where the user of the
-    source means `[out, in]`.
+    to the folder of the IR file. `type` is the stored type.
 
     Example: `#phantom.source<"model.safetensors", "fc1.weight", tensor<512x64xf32>>`,
     `#phantom.source<"model.onnx.data" at 4096 : 131072, tensor<512x64xf32>>`.
@@ -153,13 +152,16 @@ def Phantom_InitAttr : Phantom_Attr<"Init", "init"> {
     | `uniform` | uniform in ±1/√fan_in, drawn by global index, so that it does not depend on the rank count |
     | `zeros` | zeros |
 
+    `transposed`: the source is stored `[n_in, n_out]`. `zero_own`: the stored part is `[p, …]`, and its entry `rank` is zero.
+
     Example: `#phantom.init<load, source = #phantom.source<…>>`, `#phantom.init<uniform, fan_in = 128>`.
   }];
   let parameters = (ins "InitKind":$kind, OptionalParameter<"::mlir::phantom::SourceAttr">:$source,
                         DefaultValuedParameter<"bool", "false">:$transposed,
                         DefaultValuedParameter<"int64_t", "0">:$ghost_width,
-                        DefaultValuedParameter<"int64_t", "0">:$fan_in);
-  let assemblyFormat = "`<` $kind (`,` struct($source, $transposed, $ghost_width, $fan_in)^)? `>`";
+                        DefaultValuedParameter<"int64_t", "0">:$fan_in,
+                        DefaultValuedParameter<"bool", "false">:$zero_own);
+  let assemblyFormat = "`<` $kind (`,` struct($source, $transposed, $ghost_width, $fan_in, $zero_own)^)? `>`";
 }
 
 def Phantom_AxisAttr : Phantom_Attr<"Axis", "axis"> {

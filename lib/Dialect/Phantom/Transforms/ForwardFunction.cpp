@@ -1,0 +1,42 @@
+//===- ForwardFunction.cpp - The model's forward function -------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/Dialect/Phantom/Transforms/ForwardFunction.h"
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+FailureOr<func::FuncOp> mlir::phantom::getForwardFunction(ModuleOp module) {
+  auto forward = module.lookupSymbol<func::FuncOp>(kForward);
+  if (!forward || forward.isExternal() || !forward.getBody().hasOneBlock()) {
+    module.emitError() << "the module has no function @" << kForward << " of one block: import a model first";
+    return failure();
+  }
+  auto isDynamic = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && !tensor.hasStaticShape();
+  };
+  bool dynamic = llvm::any_of(forward.getArgumentTypes(), isDynamic);
+  forward.walk([&](Operation *op) { dynamic |= llvm::any_of(op->getResultTypes(), isDynamic); });
+  if (dynamic) {
+    forward.emitError() << "@" << kForward << " has dynamic shapes: run phantom-specialize-batch first";
+    return failure();
+  }
+  return forward;
+}
+
+ParameterOp mlir::phantom::getParameter(Value value) {
+  auto argument = dyn_cast_or_null<BlockArgument>(value);
+  if (!argument)
+    return {};
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  if (!function)
+    return {};
+  auto symbol = function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), PhantomDialect::kParameter);
+  return symbol ? SymbolTable::lookupNearestSymbolFrom<ParameterOp>(function, symbol) : ParameterOp();
+}
