@@ -25,4 +25,6 @@ void phantom::registerAllPasses() {
   mlir::registerAllPasses();
   mlir::phantom::registerPhantomSpecializeBatchPass();
   mlir::phantom::registerPhantomPartitionPass();
+  mlir::phantom::registerPhantomDifferentiatePass();
+  mlir::phantom::registerPhantomApplyOptimizerPass();
 }

@@ -35,7 +35,25 @@ void PhantomDialect::registerAttributes() {
       >();
 }
 
+namespace {
+/// Prints states as #shard0, #block, #partial and #per_rank.
+struct PhantomAsmInterface : OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+
+  AliasResult getAlias(Attribute attribute, raw_ostream &os) const override {
+    auto state = dyn_cast<StateAttr>(attribute);
+    if (!state)
+      return AliasResult::NoAlias;
+    os << stringifyStateKind(state.getKind());
+    if (state.getKind() == StateKind::Shard)
+      os << state.getDim();
+    return AliasResult::FinalAlias;
+  }
+};
+} // namespace
+
 void PhantomDialect::initialize() {
+  addInterfaces<PhantomAsmInterface>();
   registerAttributes();
   addTypes<
 #define GET_TYPEDEF_LIST
