@@ -104,6 +104,11 @@ private:
 /// One line that says how a run ended, for people.
 std::string summary(const TrainReport &report);
 
+/// Writes what `report` and the program's costs say as one JSON object
+/// (docs: phantom-run --summary).
+llvm::Error writeSummary(llvm::StringRef path, const Program &program, const TrainReport &report,
+                         const std::optional<EvaluationReport> &evaluation);
+
 } // namespace phantom::rt
 
 #endif // PHANTOM_RT_SESSION_H

@@ -210,20 +210,4 @@ Error Trainer::writeTrace() const {
   return phantom::rt::writeTrace(options.traceFile, program, function.function(), timings, runBegin);
 }
 
-//===----------------------------------------------------------------------===//
-// For people
-//===----------------------------------------------------------------------===//
-
-std::string summary(const TrainReport &report) {
-  std::string text;
-  raw_string_ostream out(text);
-  out << report.steps << " steps in " << format("%.2f", report.seconds) << " s, loss "
-      << format("%.6g", report.firstLoss) << " -> " << format("%.6g", report.finalLoss);
-  if (report.stopReason == StopReason::TargetLoss)
-    out << " (target loss reached)";
-  else if (report.stopReason == StopReason::Interrupted)
-    out << " (interrupted)";
-  return text;
-}
-
 } // namespace phantom::rt

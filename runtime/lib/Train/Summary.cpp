@@ -1,0 +1,77 @@
+//===- Summary.cpp - What a training run came to --------------------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/AtomicFile.h"
+#include "phantom-rt/Session.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+static StringRef reasonName(StopReason reason) {
+  switch (reason) {
+  case StopReason::Completed:
+    return "completed";
+  case StopReason::TargetLoss:
+    return "target-loss";
+  case StopReason::Interrupted:
+    return "interrupted";
+  }
+  llvm_unreachable("unknown stop reason");
+}
+
+std::string summary(const TrainReport &report) {
+  std::string text;
+  raw_string_ostream out(text);
+  out << report.steps << " steps in " << format("%.2f", report.seconds) << " s";
+  if (report.steps > 0)
+    out << ", loss " << format("%.6g", report.firstLoss) << " -> " << format("%.6g", report.finalLoss);
+  if (report.stopReason != StopReason::Completed)
+    out << " (" << (report.stopReason == StopReason::TargetLoss ? "target loss reached" : "interrupted")
+        << ")";
+  return text;
+}
+
+Error writeSummary(StringRef path, const Program &program, const TrainReport &report,
+                   const std::optional<EvaluationReport> &evaluation) {
+  return writeFileAtomically(path, [&](raw_ostream &out) {
+    json::OStream json(out, /*IndentSize=*/2);
+    json.object([&] {
+      json.attribute("model", program.model);
+      json.attribute("strategy", program.strategy);
+      json.attribute("ranks", program.ranks);
+      json.attribute("batch_size", program.batch);
+      json.attribute("parameters", program.trainCosts.parameters);
+      json.attribute("formula_flops_per_step", program.trainCosts.formulaFlops);
+      json.attribute("executed_flops_per_step", program.trainCosts.executedFlops);
+      json.attribute("comm_bytes_per_step", report.commBytesPerStep);
+      json.attribute("model_comm_bytes_per_step", report.modelCommBytesPerStep);
+      json.attribute("steps", report.steps);
+      json.attribute("stop_reason", reasonName(report.stopReason));
+      json.attribute("first_loss", report.firstLoss);
+      json.attribute("final_loss", report.finalLoss);
+      json.attribute("seconds", report.seconds);
+      json.attribute("step_seconds_median", report.medianStepSeconds);
+      json.attribute("energy_joules", nullptr);
+      json.attribute("energy_reason", "this version reads no energy counter");
+      json.attribute("model_energy_joules", report.modelEnergyJoules);
+      json.attribute("model_energy_joules_per_step", report.modelEnergyJoulesPerStep);
+      if (evaluation) {
+        json.attribute("eval_rows", evaluation->rows);
+        json.attribute("eval_loss", evaluation->loss);
+        if (evaluation->accuracy)
+          json.attribute("eval_accuracy", *evaluation->accuracy);
+      }
+    });
+    out << '\n';
+  });
+}
+
+} // namespace phantom::rt
