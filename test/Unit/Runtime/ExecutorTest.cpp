@@ -1,0 +1,356 @@
+//===- ExecutorTest.cpp - Tests of command lists on the CPU ---------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TestSupport.h"
+#include "phantom-rt/CpuRuntime.h"
+#include "phantom-rt/VerifyProgram.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+using namespace phantom::rt;
+using namespace phantom::rt::test;
+
+//===----------------------------------------------------------------------===//
+// GEMMs
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+double apply(Epilogue epilogue, double x, double alpha) {
+  switch (epilogue) {
+  case Epilogue::None:
+    return x;
+  case Epilogue::Relu:
+    return std::max(x, 0.0);
+  case Epilogue::LeakyRelu:
+    return x > 0 ? x : alpha * x;
+  case Epilogue::Elu:
+    return x > 0 ? x : alpha * std::expm1(x);
+  case Epilogue::Sigmoid:
+    return 1 / (1 + std::exp(-x));
+  case Epilogue::Tanh:
+    return std::tanh(x);
+  case Epilogue::GeluErf:
+    return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+  case Epilogue::GeluTanh:
+    return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  case Epilogue::Silu:
+    return x / (1 + std::exp(-x));
+  }
+  return 0;
+}
+
+/// Runs one GEMM whose operands are the function's arguments, and compares it with loops.
+void checkGemm(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB, bool bias, bool accumulate,
+               Epilogue epilogue, double alpha = 0, int64_t padding = 0) {
+  GemmCommand gemm;
+  gemm.m = m, gemm.n = n, gemm.k = k;
+  gemm.aRow = transposeA ? 1 : k, gemm.aCol = transposeA ? m : 1;
+  gemm.bRow = transposeB ? 1 : n, gemm.bCol = transposeB ? k : 1;
+  gemm.cRow = n + padding;
+  gemm.a = argument(0), gemm.b = argument(1), gemm.c = argument(2);
+  if (bias)
+    gemm.bias = argument(3);
+  gemm.accumulate = accumulate;
+  gemm.epilogue = epilogue;
+  gemm.alpha = alpha;
+
+  Executable executable;
+  executable.program.batch = 1;
+  Function function;
+  function.name = "f";
+  for (int64_t size : {m * k, k * n, m * (n + padding), n})
+    function.arguments.push_back({Role::Input, "", {ElementType::F32, {size}}});
+  function.commands = {gemm};
+  executable.program.functions = {function};
+  auto runtime = value(CpuRuntime::create(executable, {}));
+  auto instance = value(runtime->bind(executable.program.functions[0]));
+  std::vector<std::vector<float>> data;
+  for (size_t i = 0; i < 4; ++i) {
+    data.push_back(randomFloats(function.arguments[i].type.elements(), i + 1));
+    std::memcpy(instance->argument(i), data[i].data(), data[i].size() * sizeof(float));
+  }
+  ASSERT_SUCCESS(runtime->team().run([&](int64_t rank) { return instance->run(rank); }));
+
+  const auto *c = reinterpret_cast<const float *>(instance->argument(2));
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n + padding; ++j) {
+      const int64_t at = i * (n + padding) + j;
+      if (j >= n) {
+        EXPECT_EQ(c[at], data[2][at]) << "beyond the row";
+        continue;
+      }
+      double sum = (bias ? data[3][j] : 0) + (accumulate ? data[2][at] : 0);
+      for (int64_t l = 0; l < k; ++l)
+        sum += double(data[0][i * gemm.aRow + l * gemm.aCol]) * data[1][l * gemm.bRow + j * gemm.bCol];
+      EXPECT_NEAR(c[at], apply(epilogue, sum, alpha), 2e-5) << i << "," << j;
+    }
+}
+
+} // namespace
+
+TEST(Gemm, AllTransposesShapesAndAccumulation) {
+  for (bool transposeA : {false, true})
+    for (bool transposeB : {false, true})
+      for (bool accumulate : {false, true})
+        for (bool bias : {false, true}) {
+          checkGemm(7, 5, 3, transposeA, transposeB, bias, accumulate, Epilogue::None);
+          checkGemm(64, 16, 32, transposeA, transposeB, bias, accumulate, Epilogue::None);
+          checkGemm(1, 9, 1, transposeA, transposeB, bias, accumulate, Epilogue::None);
+          checkGemm(8, 1, 4, transposeA, transposeB, bias, accumulate, Epilogue::None, 0, 3);
+        }
+}
+
+TEST(Gemm, Epilogues) {
+  for (Epilogue epilogue : {Epilogue::Relu, Epilogue::LeakyRelu, Epilogue::Elu, Epilogue::Sigmoid,
+                            Epilogue::Tanh, Epilogue::GeluErf, Epilogue::GeluTanh, Epilogue::Silu})
+    for (bool accumulate : {false, true})
+      checkGemm(33, 20, 12, false, true, true, accumulate, epilogue, 0.3);
+}
+
+//===----------------------------------------------------------------------===//
+// A phantom layer, by hand
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+constexpr int64_t batch = 6, width = 16, ghosts = 2;
+
+/// Copies this rank's columns. Arguments: x [batch, width], rank, shard, ranks.
+void takeShard(void *const *arguments) {
+  const auto *x = static_cast<const float *>(arguments[0]);
+  const int64_t rank = *static_cast<const int64_t *>(arguments[1]);
+  const int64_t m = width / *static_cast<const int64_t *>(arguments[3]);
+  for (int64_t i = 0; i < batch; ++i)
+    std::memcpy(static_cast<float *>(arguments[2]) + i * m, x + i * width + rank * m, m * sizeof(float));
+}
+
+/// Writes this rank's columns of the whole tensor. Arguments: shard, whole (from the own columns), ranks.
+void putShard(void *const *arguments) {
+  const int64_t m = width / *static_cast<const int64_t *>(arguments[2]);
+  for (int64_t i = 0; i < batch; ++i)
+    std::memcpy(static_cast<float *>(arguments[1]) + i * width, static_cast<float *>(arguments[0]) + i * m,
+                m * sizeof(float));
+}
+
+Parameter randomParameter(const std::string &name, std::vector<int64_t> stored, std::vector<int64_t> shape,
+                          bool decompressor = false) {
+  Parameter parameter;
+  parameter.name = name;
+  parameter.layout = Layout::Stacked;
+  parameter.storedShape = stored;
+  parameter.type = {ElementType::F32, shape};
+  parameter.init.kind = InitKind::Uniform;
+  parameter.init.fanIn = 2;
+  parameter.init.zeroOwnBlock = decompressor;
+  return parameter;
+}
+
+/// tanh of a phantom layer with the exchanges in flight during the local GEMM; the output is gathered.
+Executable phantomLayer(int64_t p) {
+  const int64_t m = width / p, slot = ghosts * batch * 4;
+  Executable executable;
+  Program &program = executable.program;
+  program.ranks = p;
+  program.batch = batch;
+  program.parameters = {randomParameter("L", {m, m}, {m, m}), randomParameter("C", {ghosts, m}, {ghosts, m}),
+                        randomParameter("D", {p, ghosts, m}, {p * ghosts, m}, true),
+                        randomParameter("b", {m}, {m})};
+  program.windows = {{"ghosts", p * slot}, {"output", batch * width * 4}};
+  Exchange gather;
+  gather.name = "ghosts";
+  gather.window = 0;
+  gather.inner = ghosts * batch;
+  Exchange output;
+  output.name = "output";
+  output.window = 1;
+  output.outer = batch;
+  output.inner = m;
+  program.exchanges = {gather, output};
+  std::vector<uint8_t> ranks(8);
+  std::memcpy(ranks.data(), &p, 8);
+  program.constants = {ranks};
+  program.kernels = {"take", "put"};
+  executable.kernels = {takeShard, putShard};
+
+  Function f;
+  f.name = "infer";
+  f.arguments = {{Role::Input, "x", {ElementType::F32, {batch, width}}},
+                 {Role::Rank, "", {ElementType::I64, {}}}};
+  for (const Parameter &parameter : program.parameters)
+    f.arguments.push_back({Role::Parameter, parameter.name, parameter.type});
+  const BufferRef y = arena(0), z = arena(4096), constant{Region::Constant, 0, 0, 0};
+  f.arenaBytes = 8192;
+  GemmCommand compress, local, decompress;
+  compress.m = ghosts, compress.n = batch, compress.k = m;
+  compress.a = argument(3), compress.aRow = m;
+  compress.b = y, compress.bRow = 1, compress.bCol = m;
+  compress.c = window(0, slot), compress.cRow = batch;
+  local.m = batch, local.n = m, local.k = m;
+  local.a = y, local.aRow = m;
+  local.b = argument(2), local.bRow = 1, local.bCol = m;
+  local.c = z, local.cRow = m;
+  local.bias = argument(5);
+  decompress.m = batch, decompress.n = m, decompress.k = p * ghosts;
+  decompress.a = window(0), decompress.aRow = 1, decompress.aCol = batch;
+  decompress.b = argument(4), decompress.bRow = m;
+  decompress.c = z, decompress.cRow = m;
+  decompress.accumulate = true;
+  decompress.epilogue = Epilogue::Tanh;
+  f.commands = {KernelCommand{0, {argument(0), argument(1), y, constant}, "take"},
+                compress,
+                ExchangeStartCommand{0},
+                local,
+                ExchangeWaitCommand{0},
+                decompress,
+                KernelCommand{1, {z, window(1, m * 4), constant}, "put"},
+                ExchangeStartCommand{1},
+                ExchangeWaitCommand{1}};
+  f.results = {{Role::Output, "y", {ElementType::F32, {batch, width}}, window(1)}};
+  program.functions = {f};
+  return executable;
+}
+
+struct LayerRun {
+  std::vector<float> x, y;
+  HostTensor l, c, d, b;
+  std::vector<CommCounters> counters;
+};
+
+LayerRun runLayer(int64_t p, FaultInjector *faults = nullptr, int64_t times = 1) {
+  Executable executable = phantomLayer(p);
+  CpuRuntimeOptions options;
+  options.team.faults = faults;
+  auto runtime = value(CpuRuntime::create(executable, options));
+  auto instance = value(runtime->bind(*executable.program.function("infer")));
+  LayerRun run;
+  run.x = randomFloats(batch * width, 9);
+  std::memcpy(instance->argument(0), run.x.data(), run.x.size() * 4);
+  for (int64_t i = 0; i < times; ++i)
+    EXPECT_SUCCESS(runtime->team().run([&](int64_t rank) {
+      runtime->team().communicator(rank).counters = {};
+      return instance->run(rank);
+    }));
+  const auto *y = reinterpret_cast<const float *>(instance->address(0, *instance->result(Role::Output)));
+  run.y.assign(y, y + batch * width);
+  HostTensor *parts[] = {&run.l, &run.c, &run.d, &run.b};
+  for (size_t i = 0; i < 4; ++i)
+    *parts[i] = gatherParts(executable.program.parameters[i], p,
+                            [&](int64_t rank) { return runtime->parameters().address(rank, i); });
+  for (int64_t rank = 0; rank < p; ++rank)
+    run.counters.push_back(runtime->team().communicator(rank).counters);
+  return run;
+}
+
+/// The layer of the cost model's document, in plain loops.
+std::vector<double> referenceLayer(const LayerRun &run, int64_t p) {
+  const int64_t m = width / p;
+  const float *l = run.l.data<float>(), *c = run.c.data<float>(), *d = run.d.data<float>(),
+              *b = run.b.data<float>();
+  std::vector<double> y(batch * width);
+  for (int64_t row = 0; row < batch; ++row)
+    for (int64_t j = 0; j < p; ++j)
+      for (int64_t a = 0; a < m; ++a) {
+        double z = b[j * m + a];
+        for (int64_t i = 0; i < m; ++i)
+          z += double(run.x[row * width + j * m + i]) * l[(j * m + a) * m + i];
+        for (int64_t i = 0; i < p; ++i)
+          for (int64_t q = 0; q < ghosts && i != j; ++q) {
+            double ghost = 0;
+            for (int64_t s = 0; s < m; ++s)
+              ghost += double(run.x[row * width + i * m + s]) * c[(i * ghosts + q) * m + s];
+            z += ghost * d[((j * p + i) * ghosts + q) * m + a];
+          }
+        y[row * width + j * m + a] = std::tanh(z);
+      }
+  return y;
+}
+
+} // namespace
+
+TEST(Executor, PhantomLayerMatchesLoopsAndCountsItsBytes) {
+  for (int64_t p : {1, 2, 4, 8}) {
+    LayerRun run = runLayer(p);
+    std::vector<double> expected = referenceLayer(run, p);
+    for (int64_t i = 0; i < batch * width; ++i)
+      EXPECT_NEAR(run.y[i], expected[i], 1e-5) << "p=" << p;
+    for (const CommCounters &counters : run.counters) {
+      EXPECT_EQ(counters.bytes, (p - 1) * (ghosts * batch * 4 + batch * width / p * 4));
+      EXPECT_EQ(counters.exchanges, 2);
+    }
+  }
+}
+
+TEST(Executor, RepeatedRunsGiveTheSameBits) {
+  LayerRun once = runLayer(4), often = runLayer(4, nullptr, 50);
+  EXPECT_EQ(once.y, often.y);
+}
+
+TEST(Executor, DelayedRanksChangeNothing) {
+  struct Delays final : FaultInjector {
+    std::atomic<int> calls{0};
+    void beforeStart(int64_t rank, const BoundExchange &) override {
+      std::this_thread::sleep_for(std::chrono::microseconds((++calls * 7919 + int(rank) * 997) % 2000));
+    }
+  } delays;
+  EXPECT_EQ(runLayer(4, &delays, 20).y, runLayer(4).y);
+}
+
+TEST(Executor, ACorruptedGhostSlotChangesTheResult) {
+  struct Corruption final : FaultInjector {
+    void beforeStart(int64_t rank, const BoundExchange &exchange) override {
+      if (rank == 1 && exchange.index == 0)
+        reinterpret_cast<float *>(exchange.window)[rank * ghosts * batch] += 1;
+    }
+  } corruption;
+  std::vector<float> good = runLayer(2).y, bad = runLayer(2, &corruption).y;
+  EXPECT_NE(good, bad);
+  // Only sample 0 of rank 0 depends on that number: rank 1 has a zero block for its own ghosts.
+  const int64_t m = width / 2;
+  for (int64_t i = 0; i < batch * width; ++i)
+    EXPECT_EQ(good[i] != bad[i], i < m) << i;
+}
+
+//===----------------------------------------------------------------------===//
+// Verification
+//===----------------------------------------------------------------------===//
+
+TEST(Verify, RefusesBadPrograms) {
+  auto refuse = [](auto change, const std::string &part) {
+    Executable executable = phantomLayer(2);
+    change(executable, executable.program, executable.program.functions[0]);
+    EXPECT_TRUE(contains(message(verifyExecutable(executable)), part));
+  };
+  EXPECT_SUCCESS(verifyExecutable(phantomLayer(2)));
+  refuse([](auto &, Program &p, Function &) { p.ranks = 0; }, "at least one rank");
+  refuse([](Executable &e, auto &, auto &) { e.kernels.pop_back(); }, "2 kernels are declared, but 1");
+  refuse([](Executable &e, auto &, auto &) { e.kernels[1] = nullptr; }, "'put' has no code");
+  refuse([](auto &, auto &, Function &f) { std::get<GemmCommand>(f.commands[1]).k = 0; }, "empty size");
+  refuse([](auto &, auto &, Function &f) { std::get<GemmCommand>(f.commands[1]).element = ElementType::F64; },
+         "are f32");
+  refuse([](auto &, auto &, Function &f) { f.arenaBytes = 4200; }, "does not fit its region of 4200 bytes");
+  refuse([](auto &, auto &, Function &f) { std::get<KernelCommand>(f.commands[0]).kernel = 7; }, "kernel 7");
+  refuse([](auto &, auto &, Function &f) { std::get<KernelCommand>(f.commands[0]).arguments[0].index = 9; },
+         "index 9");
+  refuse(
+      [](auto &, auto &, Function &f) { std::get<KernelCommand>(f.commands[0]).arguments[0].rankStride = 4; },
+      "only windows");
+  refuse([](auto &, auto &, Function &f) { std::swap(f.commands[2], f.commands[4]); }, "before its start");
+  refuse([](auto &, auto &, Function &f) { f.commands.pop_back(); }, "never waits for exchange 'output'");
+  refuse([](auto &, Program &p, auto &) { p.windows[0].bytes -= 4; }, "does not fit its region of 92 bytes");
+  refuse([](auto &, Program &p, auto &) { p.exchanges[1].window = 0; }, "used twice");
+  refuse([](auto &, Program &p, auto &) { p.exchanges[1].kind = ExchangeKind::ReduceScatter; }, "too small");
+  refuse([](auto &, Program &p, auto &) { p.parameters[0].name = "x"; }, "takes the parameter 'L'");
+  refuse(
+      [](auto &, auto &, Function &f) {
+        f.results.push_back({Role::Gradient, "nothing", {ElementType::F32, {1}}, arena(0)});
+      },
+      "gradient of 'nothing'");
+}

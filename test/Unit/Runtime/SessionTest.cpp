@@ -1,0 +1,541 @@
+//===- SessionTest.cpp - Tests of training, evaluation and inference ------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/Session.h"
+#include "TestSupport.h"
+#include "phantom-rt/MachineModel.h"
+#include "phantom-rt/Npy.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+
+using namespace phantom::rt;
+using namespace phantom::rt::test;
+
+//===----------------------------------------------------------------------===//
+// Linear regression, each rank holding a share of the weights
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+constexpr int64_t B = 8, N = 8;
+
+int64_t integer(void *const *arguments, int index) { return *static_cast<const int64_t *>(arguments[index]); }
+template <typename T = float> T *floats(void *const *arguments, int index) {
+  return static_cast<T *>(arguments[index]);
+}
+
+/// x, w, rank, ranks -> partial outputs [B]
+void partialOutputs(void *const *arguments) {
+  const int64_t rank = integer(arguments, 2), m = N / integer(arguments, 3);
+  for (int64_t i = 0; i < B; ++i) {
+    float sum = 0;
+    for (int64_t j = 0; j < m; ++j)
+      sum += floats(arguments, 0)[i * N + rank * m + j] * floats(arguments, 1)[j];
+    floats(arguments, 4)[i] = sum;
+  }
+}
+
+/// outputs, targets, valid -> loss
+void meanSquare(void *const *arguments) {
+  const int64_t valid = integer(arguments, 2);
+  float sum = 0;
+  for (int64_t i = 0; i < valid; ++i) {
+    const float difference = floats(arguments, 0)[i] - floats(arguments, 1)[i];
+    sum += difference * difference;
+  }
+  *floats(arguments, 3) = sum / float(valid);
+}
+
+/// x, outputs, targets, rank, ranks -> gradient, its squared norm
+void gradient(void *const *arguments) {
+  const int64_t rank = integer(arguments, 3), m = N / integer(arguments, 4);
+  double norm = 0;
+  for (int64_t j = 0; j < m; ++j) {
+    float sum = 0;
+    for (int64_t i = 0; i < B; ++i)
+      sum += 2.0f / B * (floats(arguments, 1)[i] - floats(arguments, 2)[i]) *
+             floats(arguments, 0)[i * N + rank * m + j];
+    floats(arguments, 5)[j] = sum;
+    norm += double(sum) * sum;
+  }
+  *floats<double>(arguments, 6) = norm;
+}
+
+/// w, gradient, learning rate, ranks
+void update(void *const *arguments) {
+  const int64_t m = N / integer(arguments, 3);
+  for (int64_t j = 0; j < m; ++j)
+    floats(arguments, 0)[j] -= *floats(arguments, 2) * floats(arguments, 1)[j];
+}
+
+Executable regression(int64_t p) {
+  Executable executable;
+  Program &program = executable.program;
+  program.model = "regression";
+  program.strategy = "tensor";
+  program.ranks = p;
+  program.batch = B;
+  program.loss = "mse";
+  Parameter weight;
+  weight.name = "w";
+  weight.layout = Layout::Shard;
+  weight.storedShape = {N / p};
+  weight.type = {ElementType::F32, {N / p}};
+  weight.init.kind = InitKind::Uniform;
+  weight.init.fanIn = N;
+  program.parameters = {weight};
+  program.windows = {{"outputs", p * B * 4}};
+  Exchange sum;
+  sum.name = "outputs";
+  sum.kind = ExchangeKind::AllReduce;
+  sum.inner = B;
+  sum.destination = arena(0);
+  program.exchanges = {sum};
+  std::vector<uint8_t> ranks(8);
+  std::memcpy(ranks.data(), &p, 8);
+  program.constants = {ranks};
+  program.kernels = {"partial", "loss", "gradient", "update"};
+  executable.kernels = {partialOutputs, meanSquare, gradient, update};
+  program.trainCosts = {N, 4.0 * B * double(N / p), 4.0 * B * double(N / p),
+                        2.0 * double(p - 1) / double(p) * B};
+
+  const Argument x{Role::Input, "x", {ElementType::F32, {B, N}}},
+      t{Role::Target, "t", {ElementType::F32, {B}}}, w{Role::Parameter, "w", weight.type},
+      rank{Role::Rank, "", {ElementType::I64, {}}}, rate{Role::LearningRate, "", {ElementType::F32, {}}},
+      valid{Role::ValidCount, "", {ElementType::I64, {}}};
+  const BufferRef constant{Region::Constant, 0, 0, 0}, lossAt = arena(64), gradientAt = arena(128),
+                                                       normAt = arena(192);
+  const std::vector<Command> forward = {
+      KernelCommand{0, {argument(0), argument(1), argument(2), constant, window(0, B * 4)}, ""},
+      ExchangeStartCommand{0}, ExchangeWaitCommand{0}};
+  const Result output{Role::Output, "y", {ElementType::F32, {B}}, arena(0)},
+      loss{Role::Loss, "", {ElementType::F32, {}}, lossAt},
+      grad{Role::Gradient, "w", weight.type, gradientAt},
+      norm{Role::SquaredNorm, "", {ElementType::F64, {}}, normAt};
+
+  Function infer{"infer", {x, w, rank}, {output}, forward, 256};
+  Function evaluate{"evaluate", {x, w, rank, t, valid}, {loss, output}, forward, 256};
+  evaluate.commands.push_back(KernelCommand{1, {arena(0), argument(3), argument(4), lossAt}, "loss"});
+  Function gradients = evaluate;
+  gradients.name = "gradients";
+  gradients.results = {loss, grad};
+  gradients.commands.push_back(
+      KernelCommand{2, {argument(0), arena(0), argument(3), argument(2), constant, gradientAt, normAt}, ""});
+  Function train = gradients;
+  train.name = "train_step";
+  train.arguments.push_back(rate);
+  train.results = {loss, norm};
+  train.commands.push_back(KernelCommand{3, {argument(1), gradientAt, argument(5), constant}, ""});
+  program.functions = {infer, evaluate, gradients, train};
+  return executable;
+}
+
+class SessionTest : public ::testing::Test {
+protected:
+  /// Targets are a linear function of the inputs.
+  DataFiles data(int64_t rows, const std::string &prefix = "") {
+    std::vector<float> x = randomFloats(rows * N, 21), t(rows);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < N; ++j)
+        t[i] += x[i * N + j] * float(j - 3);
+    return {{{"", npy(folder.file(prefix + "x.npy"), {ElementType::F32, {rows, N}}, x.data())}},
+            npy(folder.file(prefix + "t.npy"), {ElementType::F32, {rows}}, t.data())};
+  }
+  TrainOptions options(const DataFiles &files, int64_t steps) {
+    TrainOptions options;
+    options.data = files;
+    options.steps = steps;
+    options.learningRate = 0.1;
+    options.progress = false;
+    options.logFile = folder.file("log.jsonl");
+    return options;
+  }
+  std::vector<llvm::json::Object> log() {
+    std::vector<llvm::json::Object> lines;
+    auto buffer = llvm::MemoryBuffer::getFile(folder.file("log.jsonl"));
+    EXPECT_TRUE(bool(buffer));
+    llvm::SmallVector<llvm::StringRef> texts;
+    (*buffer)->getBuffer().split(texts, '\n', -1, /*KeepEmpty=*/false);
+    for (llvm::StringRef text : texts)
+      lines.push_back(*value(llvm::json::parse(text)).getAsObject());
+    return lines;
+  }
+  std::vector<double> losses() {
+    std::vector<double> numbers;
+    for (const llvm::json::Object &line : log())
+      numbers.push_back(*line.getNumber("loss"));
+    return numbers;
+  }
+  std::string trainMessage(const TrainOptions &options, int64_t ranks = 1) {
+    Executable executable = regression(ranks);
+    auto session = value(Session::create(executable, {}));
+    return message(session->train(options));
+  }
+  TemporaryFolder folder;
+};
+
+} // namespace
+
+TEST_F(SessionTest, TrainsAlikeOnAnyNumberOfRanks) {
+  const DataFiles files = data(40);
+  std::vector<std::vector<double>> runs;
+  for (int64_t p : {1, 2, 4, 8}) {
+    Executable executable = regression(p);
+    auto session = value(Session::create(executable, {}));
+    TrainReport report = value(session->train(options(files, 60)));
+    runs.push_back(losses());
+    EXPECT_EQ(report.steps, 60);
+    EXPECT_EQ(runs.back().size(), 60u);
+    EXPECT_LT(report.finalLoss, 0.1 * report.firstLoss);
+    EXPECT_EQ(report.finalLoss, runs.back().back());
+    EXPECT_EQ(report.commBytesPerStep, (p - 1) * B * 4);
+    for (size_t i = 0; i < 60; ++i)
+      EXPECT_NEAR(runs.back()[i], runs[0][i], 1e-5 * runs[0][0]);
+    EvaluationReport evaluation = value(session->evaluate(files));
+    EXPECT_EQ(evaluation.rows, 40);
+    EXPECT_LT(evaluation.loss, report.firstLoss);
+    EXPECT_FALSE(evaluation.accuracy);
+  }
+}
+
+TEST_F(SessionTest, LogHasItsFields) {
+  Executable executable = regression(2);
+  auto session = value(Session::create(executable, {}));
+  ASSERT_EQ(message(session->train(options(data(16), 3))), "");
+  std::vector<llvm::json::Object> lines = log();
+  ASSERT_EQ(lines.size(), 3u);
+  for (int64_t i = 0; i < 3; ++i) {
+    const llvm::json::Object &line = lines[i];
+    EXPECT_EQ(line.size(), 12u);
+    EXPECT_EQ(line.getInteger("step"), i + 1);
+    EXPECT_EQ(line.getNumber("learning_rate"), 0.1);
+    EXPECT_GT(*line.getNumber("grad_norm"), 0);
+    EXPECT_GT(*line.getNumber("step_seconds"), 0);
+    EXPECT_NEAR(*line.getNumber("samples_per_second") * *line.getNumber("step_seconds"), B, 1e-6);
+    EXPECT_EQ(line.getInteger("comm_bytes"), B * 4);
+    EXPECT_EQ(line.getNumber("model_comm_bytes"), B * 4);
+    EXPECT_GE(*line.getNumber("comm_seconds"), 0);
+    EXPECT_EQ(line.get("energy_joules")->kind(), llvm::json::Value::Null);
+    EXPECT_FALSE(line.getString("energy_reason")->empty());
+    EXPECT_GT(*line.getNumber("model_energy_joules"), 0);
+  }
+}
+
+TEST_F(SessionTest, GradientNormIsThatOfTheDumpedGradient) {
+  for (int64_t p : {1, 4}) {
+    Executable executable = regression(p);
+    auto session = value(Session::create(executable, {}));
+    const DataFiles files = data(B);
+    const double loss = value(session->dumpGradients(files, folder.file("g.safetensors")));
+    FileTensor gradient = value(value(SafeTensorsFile::open(folder.file("g.safetensors"))).tensor("w"));
+    EXPECT_EQ(gradient.shape, std::vector<int64_t>{N});
+    double sum = 0;
+    for (int64_t i = 0; i < N; ++i) {
+      float number;
+      std::memcpy(&number, gradient.bytes + i * 4, 4);
+      sum += double(number) * number;
+    }
+    TrainOptions once = options(files, 1);
+    once.shuffle = false;
+    ASSERT_EQ(message(session->train(once)), "");
+    EXPECT_NEAR(*log()[0].getNumber("grad_norm"), std::sqrt(sum), 1e-6);
+    EXPECT_EQ(losses()[0], loss);
+  }
+}
+
+TEST_F(SessionTest, SameSeedSameBits) {
+  auto run = [&](uint64_t seed) {
+    Executable executable = regression(4);
+    SessionOptions sessionOptions;
+    sessionOptions.seed = seed;
+    auto session = value(Session::create(executable, sessionOptions));
+    EXPECT_EQ(message(session->train(options(data(30), 20))), "");
+    return losses();
+  };
+  EXPECT_EQ(run(3), run(3));
+  EXPECT_NE(run(3), run(4));
+}
+
+TEST_F(SessionTest, EpochsDropTheLastPartialBatch) {
+  TrainOptions epochs = options(data(2 * B + 3), 0);
+  epochs.epochs = 3;
+  ASSERT_EQ(trainMessage(epochs), "");
+  EXPECT_EQ(losses().size(), 6u);
+}
+
+TEST_F(SessionTest, StopsAtTheTargetLoss) {
+  TrainOptions target = options(data(B), 10000);
+  target.targetLoss = 0.5;
+  Executable executable = regression(2);
+  auto session = value(Session::create(executable, {}));
+  TrainReport report = value(session->train(target));
+  EXPECT_EQ(report.stopReason, StopReason::TargetLoss);
+  EXPECT_LT(report.steps, 10000);
+  EXPECT_LE(report.finalLoss, 0.5);
+}
+
+TEST_F(SessionTest, SignalsStopAtAStepBoundary) {
+  // The hook of the fifth exchange presses Ctrl-C.
+  struct Interrupt final : FaultInjector {
+    std::atomic<int> calls{0};
+    void beforeStart(int64_t rank, const BoundExchange &) override {
+      if (rank == 0 && ++calls == 5)
+        ::raise(SIGINT);
+    }
+  } interrupt;
+  Executable executable = regression(2);
+  SessionOptions sessionOptions;
+  sessionOptions.faults = &interrupt;
+  auto session = value(Session::create(executable, sessionOptions));
+  TrainReport report = value(session->train(options(data(B), 100000)));
+  EXPECT_EQ(report.stopReason, StopReason::Interrupted);
+  EXPECT_EQ(report.steps, 5);
+  EXPECT_EQ(losses().size(), 5u);
+  EXPECT_SUCCESS(session->saveParameters(folder.file("p.safetensors")));
+}
+
+TEST_F(SessionTest, ALossThatIsNotFiniteStopsAndNamesTheStep) {
+  TrainOptions wild = options(data(B), 1000);
+  wild.learningRate = 1e30;
+  std::string text = trainMessage(wild, 2);
+  EXPECT_TRUE(contains(text, "step "));
+  EXPECT_TRUE(contains(text, "the loss is "));
+  EXPECT_LT(losses().size(), 5u);
+}
+
+TEST_F(SessionTest, SavedParametersContinueTheRun) {
+  const DataFiles files = data(B);
+  Executable executable = regression(2);
+  auto session = value(Session::create(executable, {}));
+  ASSERT_EQ(message(session->train(options(files, 10))), "");
+  ASSERT_SUCCESS(session->saveParameters(folder.file("p.safetensors")));
+  const double loss = value(session->evaluate(files)).loss;
+  SessionOptions loaded;
+  loaded.parameterFile = folder.file("p.safetensors");
+  EXPECT_EQ(value(value(Session::create(executable, loaded))->evaluate(files)).loss, loss);
+  loaded.parameterFile = folder.file("absent.safetensors");
+  EXPECT_TRUE(contains(message(Session::create(executable, loaded)), "absent.safetensors"));
+}
+
+TEST_F(SessionTest, InferWritesOneRowPerInputRow) {
+  const DataFiles files = data(2 * B + 3);
+  Executable executable = regression(4);
+  auto session = value(Session::create(executable, {}));
+  const DataFiles inputs{files.inputs, ""};
+  ASSERT_SUCCESS(session->infer(inputs, folder.file("y.npy")));
+  FileTensor y = value(readNpy(folder.file("y.npy")));
+  EXPECT_EQ(y.shape, std::vector<int64_t>{2 * B + 3});
+  // The mean squared difference from the targets is what evaluate says.
+  HostTensor outputs = value(convert(y, ElementType::F64, "y"));
+  HostTensor targets = value(convert(value(readNpy(files.targets)), ElementType::F64, "t"));
+  double sum = 0;
+  for (int64_t i = 0; i < 2 * B + 3; ++i)
+    sum += std::pow(outputs.data<double>()[i] - targets.data<double>()[i], 2);
+  EXPECT_NEAR(value(session->evaluate(files)).loss, sum / (2 * B + 3), 1e-5);
+  EXPECT_TRUE(contains(message(session->infer(inputs, folder.file("nowhere/y.npy"))), "nowhere"));
+}
+
+TEST_F(SessionTest, WritesTraceAndSummary) {
+  TrainOptions traced = options(data(B), 5);
+  traced.traceFile = folder.file("trace.json");
+  traced.traceSteps = 2;
+  Executable executable = regression(2);
+  auto session = value(Session::create(executable, {}));
+  TrainReport report = value(session->train(traced));
+  auto trace = llvm::MemoryBuffer::getFile(traced.traceFile);
+  ASSERT_TRUE(bool(trace));
+  llvm::json::Value parsed = value(llvm::json::parse((*trace)->getBuffer()));
+  // Two steps of six commands on two ranks.
+  EXPECT_EQ(parsed.getAsObject()->getArray("traceEvents")->size(), 24u);
+  ASSERT_SUCCESS(
+      writeSummary(folder.file("s.json"), executable.program, report, EvaluationReport{9, 0.25, 0.5}));
+  auto text = llvm::MemoryBuffer::getFile(folder.file("s.json"));
+  llvm::json::Value summary = value(llvm::json::parse((*text)->getBuffer()));
+  EXPECT_EQ(summary.getAsObject()->getInteger("parameters"), N);
+  EXPECT_EQ(summary.getAsObject()->getNumber("eval_accuracy"), 0.5);
+}
+
+//===----------------------------------------------------------------------===//
+// Bad data
+//===----------------------------------------------------------------------===//
+
+TEST_F(SessionTest, RefusesDataThatDoesNotFit) {
+  const DataFiles good = data(16);
+  const std::vector<float> floats(16 * N);
+  const std::vector<int64_t> integers(16 * N);
+  auto refuse = [&](DataFiles files, const std::string &part) {
+    EXPECT_TRUE(contains(trainMessage(options(files, 2)), part));
+  };
+  auto with = [&](const std::string &name, std::vector<int64_t> shape) {
+    return npy(folder.file(name), {ElementType::F32, shape}, floats.data());
+  };
+  refuse({{{"", with("narrow.npy", {16, 7})}}, good.targets},
+         "7 values per row, but the input 'x' of the model needs 8");
+  refuse({{{"", with("flat.npy", {16})}}, good.targets}, "flat.npy");
+  refuse({{{"", with("few.npy", {7, 8})}}, with("few_t.npy", {7})}, "7 rows, too few for one batch of 8");
+  refuse({{{"", with("none.npy", {0, 8})}}, with("none_t.npy", {0})}, "no rows");
+  refuse({good.inputs, with("short_t.npy", {15})}, "15 rows, but");
+  refuse({good.inputs, ""}, "no targets");
+  refuse({{}, good.targets}, "no data file is given for the model's input 'x'");
+  refuse({{{"z", good.inputs[0].path}}, good.targets}, "'x'");
+  refuse({{good.inputs[0], {"z", good.inputs[0].path}}, good.targets}, "is not used");
+  refuse({{{"", folder.file("absent.npy")}}, good.targets}, "absent.npy");
+  EXPECT_TRUE(contains(trainMessage(options(good, 0)), "steps"));
+  TrainOptions unwritable = options(good, 2);
+  unwritable.logFile = folder.file("nowhere/log.jsonl");
+  EXPECT_TRUE(contains(trainMessage(unwritable), "nowhere"));
+  // Integers may be inputs of a float model.
+  EXPECT_EQ(
+      trainMessage(options(
+          {{{"x", npy(folder.file("i.npy"), {ElementType::I64, {16, N}}, integers.data())}}, good.targets},
+          2)),
+      "");
+}
+
+//===----------------------------------------------------------------------===//
+// Classification
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+constexpr int64_t classBatch = 4, classes = 3;
+
+/// logits, targets, valid -> loss
+void crossEntropy(void *const *arguments) {
+  const int64_t valid = integer(arguments, 2);
+  double sum = 0;
+  for (int64_t i = 0; i < valid; ++i) {
+    const float *row = floats(arguments, 0) + i * classes;
+    double total = 0;
+    for (int64_t j = 0; j < classes; ++j)
+      total += std::exp(double(row[j]));
+    sum += std::log(total) - row[static_cast<const int64_t *>(arguments[1])[i]];
+  }
+  *floats(arguments, 3) = float(sum / double(valid));
+}
+
+/// A model that returns its input as logits.
+Executable classifier() {
+  Executable executable;
+  Program &program = executable.program;
+  program.batch = classBatch;
+  program.loss = "cross-entropy";
+  program.kernels = {"loss"};
+  executable.kernels = {crossEntropy};
+  const TensorType logits{ElementType::F32, {classBatch, classes}};
+  program.functions = {
+      {"evaluate",
+       {{Role::Input, "x", logits},
+        {Role::Target, "t", {ElementType::I64, {classBatch}}},
+        {Role::ValidCount, "", {ElementType::I64, {}}}},
+       {{Role::Loss, "", {ElementType::F32, {}}, arena(0)}, {Role::Output, "x", logits, argument(0)}},
+       {KernelCommand{0, {argument(0), argument(1), argument(2), arena(0)}, ""}},
+       64}};
+  return executable;
+}
+
+} // namespace
+
+TEST_F(SessionTest, EvaluationMasksTheLastBatchAndCountsAccuracy) {
+  const int64_t rows = 10;
+  const std::vector<float> x = randomFloats(rows * classes, 31);
+  std::vector<int32_t> t(rows);
+  int64_t correct = 0;
+  double loss = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    t[i] = int32_t(i % classes);
+    const float *row = &x[i * classes];
+    correct += std::max_element(row, row + classes) - row == t[i];
+    double total = 0;
+    for (int64_t j = 0; j < classes; ++j)
+      total += std::exp(double(row[j]));
+    loss += (std::log(total) - row[t[i]]) / rows;
+  }
+  DataFiles files{{{"x", npy(folder.file("x.npy"), {ElementType::F32, {rows, classes}}, x.data())}},
+                  npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
+  Executable executable = classifier();
+  auto session = value(Session::create(executable, {}));
+  EvaluationReport report = value(session->evaluate(files));
+  EXPECT_EQ(report.rows, rows);
+  EXPECT_NEAR(report.loss, loss, 1e-6);
+  EXPECT_EQ(report.accuracy, double(correct) / rows);
+
+  t[7] = 3;
+  files.targets = npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data());
+  std::string text = message(session->evaluate(files));
+  EXPECT_TRUE(contains(text, "row 7 has the target 3"));
+  EXPECT_TRUE(contains(text, "3 classes, 0 to 2"));
+  t[7] = -1;
+  files.targets = npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data());
+  EXPECT_TRUE(contains(message(session->evaluate(files)), "row 7 has the target -1"));
+  files.targets = npy(folder.file("t.npy"), {ElementType::F32, {rows}}, x.data());
+  EXPECT_TRUE(contains(message(session->evaluate(files)), "integer dtype"));
+}
+
+//===----------------------------------------------------------------------===//
+// Schedules and the machine model
+//===----------------------------------------------------------------------===//
+
+TEST(Schedule, Shapes) {
+  Schedule schedule{ScheduleKind::Constant, 2.0, 100, 0.1, 0.2};
+  EXPECT_DOUBLE_EQ(schedule.at(0), 0.2);
+  EXPECT_DOUBLE_EQ(schedule.at(9), 2.0);
+  EXPECT_DOUBLE_EQ(schedule.at(99), 2.0);
+  schedule.kind = ScheduleKind::Linear;
+  EXPECT_DOUBLE_EQ(schedule.at(10), 2.0);
+  EXPECT_DOUBLE_EQ(schedule.at(55), 1.0);
+  EXPECT_GT(schedule.at(99), 0);
+  schedule.kind = ScheduleKind::Cosine;
+  EXPECT_DOUBLE_EQ(schedule.at(10), 2.0);
+  EXPECT_NEAR(schedule.at(55), 1.0, 1e-12);
+  EXPECT_LT(schedule.at(99), 0.01);
+  schedule.kind = ScheduleKind::Wsd;
+  EXPECT_DOUBLE_EQ(schedule.at(50), 2.0);
+  EXPECT_DOUBLE_EQ(schedule.at(90), 1.0);
+  EXPECT_DOUBLE_EQ(schedule.at(99), 0.1);
+  EXPECT_TRUE(contains(message(parseSchedule("step")), "constant, linear, cosine or wsd"));
+  schedule.warmupFraction = 2;
+  EXPECT_TRUE(contains(message(schedule.verify()), "fractions"));
+}
+
+TEST(MachineModel, GenericIsTheShippedFile) {
+  MachineModel file = value(MachineModel::read(PHANTOM_MACHINES_DIR "/generic.json")),
+               built = MachineModel::generic();
+  EXPECT_EQ(file.name, built.name);
+  EXPECT_EQ(file.busyWatts, built.busyWatts);
+  EXPECT_EQ(file.waitWatts, built.waitWatts);
+  EXPECT_EQ(file.idleWatts, built.idleWatts);
+  EXPECT_EQ(file.flopsPerSecond, built.flopsPerSecond);
+  EXPECT_EQ(file.linkBytesPerSecond, built.linkBytesPerSecond);
+  EXPECT_EQ(file.linkLatencySeconds, built.linkLatencySeconds);
+}
+
+TEST(MachineModel, EnergyFollowsTheFormula) {
+  Program program = regression(4).program;
+  MachineModel machine;
+  machine.busyWatts = 100, machine.waitWatts = 10, machine.flopsPerSecond = 1000;
+  machine.linkBytesPerSecond = 100, machine.linkLatencySeconds = 0.5;
+  program.trainCosts.formulaFlops = 3000;
+  program.trainCosts.modelCommElements = 25;
+  ModelledStep step = modelStep(machine, program);
+  EXPECT_DOUBLE_EQ(step.computeSeconds, 3);
+  EXPECT_DOUBLE_EQ(step.waitSeconds, 1.5); // one exchange, 100 bytes
+  EXPECT_DOUBLE_EQ(step.joules, 4 * (100 * 3 + 10 * 1.5));
+}
+
+TEST_F(SessionTest, RefusesBadMachineFiles) {
+  EXPECT_TRUE(contains(message(MachineModel::read(folder.file("absent.json"))), "absent.json"));
+  EXPECT_TRUE(contains(message(MachineModel::read(folder.write("m.json", "{"))), "m.json"));
+  EXPECT_TRUE(
+      contains(message(MachineModel::read(folder.write("m.json", "{\"busy_watts\": -1}"))), "busy_watts"));
+}
