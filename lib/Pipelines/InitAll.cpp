@@ -10,9 +10,9 @@
 
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
+#include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
-#include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 
 void phantom::registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);

@@ -69,9 +69,9 @@ struct AccumulateInDecompress : OpRewritePattern<arith::AddFOp> {
       auto decompress = (swapped ? op.getLhs() : op.getRhs()).getDefiningOp<DecompressOp>();
       if (!decompress || decompress.getAcc() || !decompress->hasOneUse())
         continue;
-      rewriter.replaceOpWithNewOp<DecompressOp>(op, op.getType(), decompress.getGhosts(), decompress.getWeight(), acc,
-                                                decompress.getZeroOwnAttr(), decompress.getMeshAttr(),
-                                                decompress.getAxisAttr());
+      rewriter.replaceOpWithNewOp<DecompressOp>(op, op.getType(), decompress.getGhosts(),
+                                                decompress.getWeight(), acc, decompress.getZeroOwnAttr(),
+                                                decompress.getMeshAttr(), decompress.getAxisAttr());
       return success();
     }
     return rewriter.notifyMatchFailure(op, "adds no decompress of its own");

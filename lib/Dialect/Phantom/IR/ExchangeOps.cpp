@@ -18,13 +18,13 @@ namespace {
 RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 /// The mesh must exist, and have the axis.
-template <typename Op>
-LogicalResult verifyMesh(Op op, SymbolTableCollection &symbols) {
+template <typename Op> LogicalResult verifyMesh(Op op, SymbolTableCollection &symbols) {
   auto mesh = symbols.lookupNearestSymbolFrom<MeshOp>(op, op.getMeshAttr());
   if (!mesh)
     return op.emitOpError("refers to ") << op.getMeshAttr() << ", which is no phantom.mesh";
   if (!mesh.getAxisSize(op.getAxis()))
-    return op.emitOpError("refers to axis '") << op.getAxis() << "', which " << op.getMeshAttr() << " does not have";
+    return op.emitOpError("refers to axis '")
+           << op.getAxis() << "', which " << op.getMeshAttr() << " does not have";
   return success();
 }
 
@@ -44,16 +44,15 @@ LogicalResult verifyBlocks(Op op, RankedTensorType part, RankedTensorType whole,
 }
 
 /// Whether the encodings, where present, say what is expected.
-template <typename Op>
-bool stateless(Op op) {
+template <typename Op> bool stateless(Op op) {
   return !getState(op.getInput().getType()) && !getState(op.getOutput().getType());
 }
 
-template <typename Op>
-LogicalResult verifyAxisOfStates(Op op) {
+template <typename Op> LogicalResult verifyAxisOfStates(Op op) {
   for (Value value : {op.getInput(), op.getOutput()})
     if (StateAttr state = getState(value.getType()); state && state.getAxis() != op.getAxis())
-      return op.emitOpError("is on axis '") << op.getAxis() << "', but a value has a state on '" << state.getAxis() << "'";
+      return op.emitOpError("is on axis '")
+             << op.getAxis() << "', but a value has a state on '" << state.getAxis() << "'";
   return success();
 }
 
@@ -94,7 +93,9 @@ LogicalResult AllReduceOp::verify() {
     return emitOpError("takes a partial value and gives a replicated one");
   return verifyAxisOfStates(*this);
 }
-LogicalResult AllReduceOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyMesh(*this, symbols); }
+LogicalResult AllReduceOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyMesh(*this, symbols);
+}
 
 LogicalResult ReplicateOp::verify() {
   RankedTensorType in = tensorType(getInput()), out = tensorType(getOutput());
@@ -104,10 +105,13 @@ LogicalResult ReplicateOp::verify() {
     return emitOpError("takes a replicated value and gives per_rank");
   return verifyAxisOfStates(*this);
 }
-LogicalResult ReplicateOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyMesh(*this, symbols); }
+LogicalResult ReplicateOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyMesh(*this, symbols);
+}
 
 LogicalResult LocalSliceOp::verify() {
-  if (!stateless(*this) && (!isReplicated(getInput().getType()) || getShardDim(getOutput().getType()) != getDim()))
+  if (!stateless(*this) &&
+      (!isReplicated(getInput().getType()) || getShardDim(getOutput().getType()) != getDim()))
     return emitOpError("takes a replicated value and gives shard(") << getDim() << ")";
   return verifyAxisOfStates(*this);
 }

@@ -10,8 +10,8 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
-#include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallSet.h"
 
 using namespace mlir;
 using namespace mlir::phantom;
@@ -51,7 +51,8 @@ bool hasAnyState(Operation *op) {
 
 LogicalResult verifySameElementType(Operation *op) {
   Type element;
-  for (Type type : llvm::concat<const Type>(llvm::to_vector(op->getOperandTypes()), llvm::to_vector(op->getResultTypes()))) {
+  for (Type type : llvm::concat<const Type>(llvm::to_vector(op->getOperandTypes()),
+                                            llvm::to_vector(op->getResultTypes()))) {
     Type own = getElementTypeOrSelf(type);
     if (!isa<FloatType>(own))
       continue;
@@ -89,7 +90,8 @@ LogicalResult ParameterOp::verify() {
     for (int64_t extent : layout.getStored())
       stored *= extent;
     if (stored != type.getNumElements())
-      return emitOpError("stored shape has ") << stored << " elements, the type has " << type.getNumElements();
+      return emitOpError("stored shape has ")
+             << stored << " elements, the type has " << type.getNumElements();
   }
   if (auto stateOf = getStateOfAttr())
     if (!SymbolTable::lookupNearestSymbolFrom<ParameterOp>(*this, stateOf))
@@ -129,7 +131,8 @@ static LogicalResult verifyLinearStates(LinearOp op) {
   if (!dense && !columnParallel && !rowParallel && !block)
     return op.emitOpError("has states that no kind of linear layer has: see the table of phantom.linear");
   if (rowParallel && op.getBias())
-    return op.emitOpError("is row parallel and has a bias, which every rank would add: add it after the all_reduce");
+    return op.emitOpError(
+        "is row parallel and has a bias, which every rank would add: add it after the all_reduce");
   return success();
 }
 
@@ -203,8 +206,7 @@ LogicalResult ActivationGradientOp::verify() {
   return success();
 }
 
-template <typename Op>
-static LogicalResult verifySoftmaxLike(Op op, Value operand) {
+template <typename Op> static LogicalResult verifySoftmaxLike(Op op, Value operand) {
   RankedTensorType type = tensorType(operand);
   int64_t dim = op.getDim();
   if (failed(verifyDimension(op, dim, type)))
@@ -285,8 +287,8 @@ LogicalResult ReduceSumOp::verify() {
       return emitOpError("result dimension ") << i << " must have extent " << in.getDimSize(d);
   if (auto dim = getShardDim(in)) {
     bool summed = llvm::is_contained(getDims(), *dim);
-    bool ok = summed ? hasStateKind(out, StateKind::Partial)
-                     : getShardDim(out) && kept[*getShardDim(out)] == *dim;
+    bool ok =
+        summed ? hasStateKind(out, StateKind::Partial) : getShardDim(out) && kept[*getShardDim(out)] == *dim;
     if (!ok)
       return emitOpError(summed ? "over the sharded dimension must give a partial value"
                                 : "must keep the sharded dimension sharded");
@@ -298,8 +300,7 @@ LogicalResult ReduceSumOp::verify() {
 // Losses
 //===----------------------------------------------------------------------===//
 
-template <typename Op>
-static LogicalResult verifyLossOperands(Op op) {
+template <typename Op> static LogicalResult verifyLossOperands(Op op) {
   RankedTensorType y = tensorType(op.getPrediction()), t = tensorType(op.getTarget());
   if (getState(y) || getState(t))
     return op.emitOpError("takes replicated operands");
@@ -368,7 +369,8 @@ LogicalResult DecompressOp::verify() {
 }
 
 LogicalResult GhostWeightGradientOp::verify() {
-  RankedTensorType g = tensorType(getGhosts()), y = tensorType(getActivation()), w = tensorType(getGradient());
+  RankedTensorType g = tensorType(getGhosts()), y = tensorType(getActivation()),
+                   w = tensorType(getGradient());
   if (g.getRank() != 2 || w.getRank() != 2 || y.getRank() < 1)
     return emitOpError("ghosts and result must have rank 2, and the activation at least 1");
   if (!sameExtent(g.getDimSize(1), batchElements(y)))
@@ -398,10 +400,11 @@ unsigned UpdateOp::getNumStates(OptimizerKind kind) {
 LogicalResult UpdateOp::verify() {
   unsigned states = getNumStates(getKind());
   if (getStates().size() != states || getUpdatedStates().size() != states)
-    return emitOpError("'") << stringifyOptimizerKind(getKind()) << "' keeps " << states << " states per parameter, has "
-                            << getStates().size();
+    return emitOpError("'") << stringifyOptimizerKind(getKind()) << "' keeps " << states
+                            << " states per parameter, has " << getStates().size();
   Type type = getParameter().getType();
-  for (Value value : llvm::concat<Value>(llvm::to_vector(getStates()), llvm::to_vector(getResults()), ValueRange(getGradient())))
+  for (Value value : llvm::concat<Value>(llvm::to_vector(getStates()), llvm::to_vector(getResults()),
+                                         ValueRange(getGradient())))
     if (value.getType() != type)
       return emitOpError("gradient, states and results must be of the parameter's type ") << type;
   return success();
@@ -415,10 +418,12 @@ int64_t GemmOp::getK() { return extent(getA(), getTransposeA() ? 0 : 1); }
 
 LogicalResult GemmOp::verify() {
   int64_t aRows = extent(getA(), getTransposeA() ? 1 : 0);
-  int64_t bDepth = extent(getB(), getTransposeB() ? 1 : 0), bColumns = extent(getB(), getTransposeB() ? 0 : 1);
+  int64_t bDepth = extent(getB(), getTransposeB() ? 1 : 0),
+          bColumns = extent(getB(), getTransposeB() ? 0 : 1);
   if (aRows != getM() || bColumns != getN() || bDepth != getK())
-    return emitOpError("sizes do not fit: a gives ") << aRows << "x" << getK() << ", b gives " << bDepth << "x" << bColumns
-                                                     << ", c is " << getM() << "x" << getN();
+    return emitOpError("sizes do not fit: a gives ")
+           << aRows << "x" << getK() << ", b gives " << bDepth << "x" << bColumns << ", c is " << getM()
+           << "x" << getN();
   if (getBias() && extent(getBias(), 0) != getN())
     return emitOpError("bias must have ") << getN() << " elements";
   bool tensors = isa<RankedTensorType>(getC().getType());

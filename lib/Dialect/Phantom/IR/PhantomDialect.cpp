@@ -103,7 +103,8 @@ LogicalResult StateAttr::verify(function_ref<InFlightDiagnostic()> emitError, St
 LogicalResult StateAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
                                         function_ref<InFlightDiagnostic()> emitError) const {
   if (getKind() == StateKind::Shard && getDim() >= static_cast<int64_t>(shape.size()))
-    return emitError() << "sharded dimension " << getDim() << " does not exist in a tensor of rank " << shape.size();
+    return emitError() << "sharded dimension " << getDim() << " does not exist in a tensor of rank "
+                       << shape.size();
   return success();
 }
 
@@ -205,7 +206,8 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
   if (failed(kind))
     return {};
   int64_t dim = 0;
-  if (*kind == LayoutKind::Shard && (parser.parseLParen() || parser.parseInteger(dim) || parser.parseRParen()))
+  if (*kind == LayoutKind::Shard &&
+      (parser.parseLParen() || parser.parseInteger(dim) || parser.parseRParen()))
     return {};
   SmallVector<int64_t> stored;
   if (succeeded(parser.parseOptionalKeyword("as")) &&

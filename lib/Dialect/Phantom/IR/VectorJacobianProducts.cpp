@@ -51,8 +51,8 @@ Cotangents LinearOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool
   if (needed[1])
     result[1] = WeightGradientOp::create(b, getLoc(), wType, delta, getInput(), getIo());
   if (getBias() && needed[2])
-    result[2] =
-        ReduceSumOp::create(b, getLoc(), getCotangentType(getBias().getType()), delta, batchDims(delta.getType()));
+    result[2] = ReduceSumOp::create(b, getLoc(), getCotangentType(getBias().getType()), delta,
+                                    batchDims(delta.getType()));
   return result;
 }
 
@@ -82,11 +82,12 @@ Cotangents CompressOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bo
   SmallVector<Value> result(2);
   Value gamma = cotangents[0];
   if (needed[0])
-    result[0] = DecompressOp::create(b, getLoc(), getCotangentType(getInput().getType()), gamma, getWeight(), Value(),
-                                     /*zero_own=*/false, FlatSymbolRefAttr(), StringAttr());
+    result[0] =
+        DecompressOp::create(b, getLoc(), getCotangentType(getInput().getType()), gamma, getWeight(), Value(),
+                             /*zero_own=*/false, FlatSymbolRefAttr(), StringAttr());
   if (needed[1])
-    result[1] =
-        GhostWeightGradientOp::create(b, getLoc(), getCotangentType(getWeight().getType()), gamma, getInput());
+    result[1] = GhostWeightGradientOp::create(b, getLoc(), getCotangentType(getWeight().getType()), gamma,
+                                              getInput());
   return result;
 }
 
@@ -127,8 +128,9 @@ Cotangents SoftmaxOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<boo
 
 Cotangents DropoutOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool> needed) {
   if (!getRatio().isZero())
-    return emitOpError("with ratio ") << getRatio().convertToDouble()
-                                      << " cannot be trained: dropout is not in this version; set its ratio to 0";
+    return emitOpError("with ratio ")
+           << getRatio().convertToDouble()
+           << " cannot be trained: dropout is not in this version; set its ratio to 0";
   return SmallVector<Value>{cotangents[0]};
 }
 
@@ -168,7 +170,8 @@ Cotangents TransposeOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<b
   SmallVector<int64_t> inverse(getPermutation().size());
   for (auto [i, source] : llvm::enumerate(getPermutation()))
     inverse[source] = i;
-  Value gradient = TransposeOp::create(b, getLoc(), getCotangentType(getInput().getType()), cotangents[0], inverse);
+  Value gradient =
+      TransposeOp::create(b, getLoc(), getCotangentType(getInput().getType()), cotangents[0], inverse);
   return SmallVector<Value>{gradient};
 }
 

@@ -45,10 +45,12 @@ ArrayRef<StringRef> stateNames(OptimizerKind kind) {
 
 LogicalResult ApplyOptimizerPass::checkOptions() {
   auto outside = [&](StringRef name, double value, double below) {
-    getOperation().emitError() << name << " is " << value << "; it must be at least 0" << (below == 1 ? " and below 1" : "");
+    getOperation().emitError() << name << " is " << value << "; it must be at least 0"
+                               << (below == 1 ? " and below 1" : "");
     return failure();
   };
-  for (auto [name, value] : {std::pair<StringRef, double>("momentum", momentum), {"beta1", beta1}, {"beta2", beta2}})
+  for (auto [name, value] :
+       {std::pair<StringRef, double>("momentum", momentum), {"beta1", beta1}, {"beta2", beta2}})
     if (!(value >= 0 && value < 1))
       return outside(name, value, 1);
   for (auto [name, value] : {std::pair<StringRef, double>("epsilon", epsilon), {"weight-decay", weightDecay}})
@@ -64,11 +66,12 @@ SmallVector<Value> ApplyOptimizerPass::addStates(func::FuncOp function, Paramete
   for (StringRef name : stateNames(kind)) {
     auto zeros = InitAttr::get(&getContext(), InitKind::Zeros, {}, false, 0, 0, false);
     auto state = ParameterOp::create(b, parameter.getLoc(), (parameter.getSymName() + "." + name).str(),
-                                     parameter.getType(), parameter.getLayoutAttr(), zeros, /*trainable=*/false,
-                                     FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
+                                     parameter.getType(), parameter.getLayoutAttr(), zeros,
+                                     /*trainable=*/false, FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
     auto symbol = FlatSymbolRefAttr::get(state.getSymNameAttr());
     unsigned index = function.getNumArguments();
-    (void)function.insertArgument(index, type, b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kParameter, symbol)),
+    (void)function.insertArgument(index, type,
+                                  b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kParameter, symbol)),
                                   parameter.getLoc());
     states.push_back(function.getArgument(index));
   }
@@ -92,9 +95,10 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
     ++target;
   Type element = cast<RankedTensorType>(values[0].getType()).getElementType();
   auto addScalar = [&](unsigned index, StringRef name, Type type) -> Value {
-    (void)function.insertArgument(index, RankedTensorType::get({}, type),
-                                  b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kScalar, b.getStringAttr(name))),
-                                  function.getLoc());
+    (void)function.insertArgument(
+        index, RankedTensorType::get({}, type),
+        b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kScalar, b.getStringAttr(name))),
+        function.getLoc());
     return function.getArgument(index);
   };
   Value learningRate = addScalar(target + 1, "learning_rate", element);
@@ -105,7 +109,9 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
     if (ParameterOp parameter = getParameter(argument); parameter && parameter.getTrainable())
       parameters.push_back({argument, parameter});
 
-  auto attr = [&](StringRef name, Attribute value) { return b.getDictionaryAttr(b.getNamedAttr(name, value)); };
+  auto attr = [&](StringRef name, Attribute value) {
+    return b.getDictionaryAttr(b.getNamedAttr(name, value));
+  };
   SmallVector<Value> results{values[0]};
   SmallVector<DictionaryAttr> attrs{valueAttrs[0]};
   b.setInsertionPointToEnd(&function.getBody().front());
@@ -113,7 +119,8 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
     Value norm;
     for (Value gradient : ArrayRef(values).drop_front())
       if (isReplicated(gradient.getType()) == replicated)
-        norm = SquaredNormOp::create(b, function.getLoc(), RankedTensorType::get({}, b.getF64Type()), gradient, norm);
+        norm = SquaredNormOp::create(b, function.getLoc(), RankedTensorType::get({}, b.getF64Type()),
+                                     gradient, norm);
     if (!norm)
       continue;
     results.push_back(norm);
@@ -123,12 +130,14 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
     auto [argument, parameter] = entry;
     SmallVector<Value> states = addStates(function, parameter, argument.getType());
     SmallVector<Type> types(states.size() + 1, argument.getType());
-    auto update = UpdateOp::create(b, parameter.getLoc(), types, OptimizerKindAttr::get(context, kind), argument, gradient,
-                                   states, learningRate, step, b.getF64FloatAttr(momentum), b.getF64FloatAttr(beta1),
-                                   b.getF64FloatAttr(beta2), b.getF64FloatAttr(epsilon), b.getF64FloatAttr(weightDecay));
+    auto update = UpdateOp::create(
+        b, parameter.getLoc(), types, OptimizerKindAttr::get(context, kind), argument, gradient, states,
+        learningRate, step, b.getF64FloatAttr(momentum), b.getF64FloatAttr(beta1), b.getF64FloatAttr(beta2),
+        b.getF64FloatAttr(epsilon), b.getF64FloatAttr(weightDecay));
     auto updated = [&](Value source, Value result) {
-      attrs.push_back(attr(PhantomDialect::kUpdated, function.getArgAttr(cast<BlockArgument>(source).getArgNumber(),
-                                                                         PhantomDialect::kParameter)));
+      attrs.push_back(
+          attr(PhantomDialect::kUpdated,
+               function.getArgAttr(cast<BlockArgument>(source).getArgNumber(), PhantomDialect::kParameter)));
       results.push_back(result);
     };
     updated(argument, update.getUpdated());
@@ -136,7 +145,8 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
       updated(state, result);
   }
   func::ReturnOp::create(b, function.getLoc(), results);
-  function.setFunctionType(FunctionType::get(context, function.getArgumentTypes(), ValueRange(results).getTypes()));
+  function.setFunctionType(
+      FunctionType::get(context, function.getArgumentTypes(), ValueRange(results).getTypes()));
   function.setAllResultAttrs(attrs);
   return success();
 }

@@ -61,7 +61,8 @@ unsigned countInputs(func::FuncOp function) {
 
 Value insertArgument(func::FuncOp function, unsigned index, Type type, StringRef attribute, Attribute value) {
   OpBuilder b(function.getContext());
-  (void)function.insertArgument(index, type, b.getDictionaryAttr(b.getNamedAttr(attribute, value)), function.getLoc());
+  (void)function.insertArgument(index, type, b.getDictionaryAttr(b.getNamedAttr(attribute, value)),
+                                function.getLoc());
   return function.getArgument(index);
 }
 
@@ -69,7 +70,8 @@ Value insertArgument(func::FuncOp function, unsigned index, Type type, StringRef
 void finish(func::FuncOp function, ValueRange values, ArrayRef<DictionaryAttr> attrs) {
   OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
   func::ReturnOp::create(b, function.getLoc(), values);
-  function.setFunctionType(FunctionType::get(function.getContext(), function.getArgumentTypes(), values.getTypes()));
+  function.setFunctionType(
+      FunctionType::get(function.getContext(), function.getArgumentTypes(), values.getTypes()));
   function.setAllResultAttrs(attrs);
 }
 
@@ -80,7 +82,8 @@ DictionaryAttr single(MLIRContext *context, StringRef name, Attribute value) {
 /// Reverse mode over one straight-line block.
 class Reverse {
 public:
-  Reverse(func::FuncOp function) : function(function), b(OpBuilder::atBlockEnd(&function.getBody().front())) {}
+  Reverse(func::FuncOp function)
+      : function(function), b(OpBuilder::atBlockEnd(&function.getBody().front())) {}
 
   LogicalResult run(Value output, Value seed);
 
@@ -119,11 +122,13 @@ LogicalResult Reverse::reverse(Operation &op) {
   SmallVector<bool> needed;
   for (Value operand : op.getOperands())
     needed.push_back(active.contains(operand));
-  if (llvm::none_of(results, [](Value value) { return static_cast<bool>(value); }) || !llvm::is_contained(needed, true))
+  if (llvm::none_of(results, [](Value value) { return static_cast<bool>(value); }) ||
+      !llvm::is_contained(needed, true))
     return success();
   auto differentiable = dyn_cast<DifferentiableOpInterface>(op);
   if (!differentiable)
-    return op.emitError() << "cannot differentiate '" << op.getName() << "', on the way from a trainable parameter to the loss";
+    return op.emitError() << "cannot differentiate '" << op.getName()
+                          << "', on the way from a trainable parameter to the loss";
   FailureOr<SmallVector<Value>> operands = differentiable.buildVjp(b, results, needed);
   if (failed(operands))
     return failure();
@@ -184,7 +189,8 @@ LogicalResult DifferentiatePass::buildGradients(func::FuncOp forward, RankedTens
   auto [function, outputs] = copyForward(forward, "gradients");
   MLIRContext *context = &getContext();
   Location loc = function.getLoc();
-  Value expected = insertArgument(function, countInputs(function), target, PhantomDialect::kTarget, UnitAttr::get(context));
+  Value expected = insertArgument(function, countInputs(function), target, PhantomDialect::kTarget,
+                                  UnitAttr::get(context));
   OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
   Type scalar = RankedTensorType::get({}, cast<RankedTensorType>(outputs[0].getType()).getElementType());
   Value value = LossOp::create(b, loc, scalar, loss, outputs[0], expected, Value());
@@ -209,7 +215,8 @@ LogicalResult DifferentiatePass::buildGradients(func::FuncOp forward, RankedTens
           b, loc, DenseElementsAttr::get(type, FloatAttr::get(type.getElementType(), 0.0).getValue()));
     }
     results.push_back(gradient);
-    attrs.push_back(single(context, PhantomDialect::kGradient, FlatSymbolRefAttr::get(parameter.getSymNameAttr())));
+    attrs.push_back(
+        single(context, PhantomDialect::kGradient, FlatSymbolRefAttr::get(parameter.getSymNameAttr())));
   }
   finish(function, results, attrs);
   return success();
@@ -228,7 +235,8 @@ void DifferentiatePass::runOnOperation() {
   if (failed(target))
     return signalPassFailure();
   StringRef names[] = {"cross-entropy", "mse", "bce"};
-  module->setAttr(PhantomDialect::kLossKind, StringAttr::get(&getContext(), names[static_cast<int>(loss.getValue())]));
+  module->setAttr(PhantomDialect::kLossKind,
+                  StringAttr::get(&getContext(), names[static_cast<int>(loss.getValue())]));
   buildEvaluate(*forward, *target);
   if (failed(buildGradients(*forward, *target)))
     signalPassFailure();

@@ -37,6 +37,7 @@ ParameterOp mlir::phantom::getParameter(Value value) {
   auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
   if (!function)
     return {};
-  auto symbol = function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), PhantomDialect::kParameter);
+  auto symbol =
+      function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), PhantomDialect::kParameter);
   return symbol ? SymbolTable::lookupNearestSymbolFrom<ParameterOp>(function, symbol) : ParameterOp();
 }

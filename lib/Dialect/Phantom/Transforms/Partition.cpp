@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-// The forward function is rebuilt op by op. Each value of the dense function maps to what one rank holds, whose
-// type carries the state; each op asks for its operands in the states it can use.
+// The forward function is rebuilt op by op. Each value of the dense function maps to what one rank holds,
+// whose type carries the state; each op asks for its operands in the states it can use.
 //
 //===----------------------------------------------------------------------===//
 
-#include "phantom/Dialect/Phantom/Transforms/Passes.h"
 #include "phantom/Dialect/Phantom/Transforms/ForwardFunction.h"
+#include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -75,10 +75,12 @@ private:
   Value addBias(Location loc, Value value, Value bias);
 
   // Parameters of the partitioned function, declared and passed on demand.
-  FailureOr<Value> parameter(ParameterOp dense, StringRef name, RankedTensorType type, LayoutAttr layout, InitAttr init);
+  FailureOr<Value> parameter(ParameterOp dense, StringRef name, RankedTensorType type, LayoutAttr layout,
+                             InitAttr init);
   FailureOr<Value> shardOf(ParameterOp dense, int64_t dim, int64_t fanIn);
   FailureOr<Value> replicatedParameter(ParameterOp dense, int64_t fanIn);
-  InitAttr startOf(ParameterOp dense, InitKind fromDense, const Layer &layer, int64_t fanIn, bool zeroOwn = false);
+  InitAttr startOf(ParameterOp dense, InitKind fromDense, const Layer &layer, int64_t fanIn,
+                   bool zeroOwn = false);
 
   // Everything else.
   LogicalResult partitionOp(Operation &op);
@@ -138,7 +140,8 @@ Value Partitioner::toReplicated(Value value, Location loc) {
     return value;
   Value &gathered = replicatedOf[value];
   if (!gathered)
-    gathered = AllGatherOp::create(b, loc, scaled(tensorType(value), *dim, ranks, {}), value, *dim, kMesh, kAxis);
+    gathered =
+        AllGatherOp::create(b, loc, scaled(tensorType(value), *dim, ranks, {}), value, *dim, kMesh, kAxis);
   return gathered;
 }
 
@@ -155,7 +158,8 @@ Value Partitioner::toPerRank(Value value, Location loc) {
     return shared;
   StateAttr perRank = state(StateKind::PerRank);
   if (auto dim = getShardDim(value.getType()))
-    shared = AllGatherOp::create(b, loc, scaled(tensorType(value), *dim, ranks, perRank), value, *dim, kMesh, kAxis);
+    shared = AllGatherOp::create(b, loc, scaled(tensorType(value), *dim, ranks, perRank), value, *dim, kMesh,
+                                 kAxis);
   else
     shared = ReplicateOp::create(b, loc, withState(tensorType(value), perRank), value, kMesh, kAxis);
   return shared;
@@ -165,13 +169,14 @@ Value Partitioner::toPerRank(Value value, Location loc) {
 // Parameters
 //===----------------------------------------------------------------------===//
 
-FailureOr<Value> Partitioner::parameter(ParameterOp dense, StringRef name, RankedTensorType type, LayoutAttr layout,
-                                        InitAttr init) {
+FailureOr<Value> Partitioner::parameter(ParameterOp dense, StringRef name, RankedTensorType type,
+                                        LayoutAttr layout, InitAttr init) {
   if (Value known = parameters.lookup(name)) {
     if (known.getType() == type)
       return known;
-    return dense.emitError() << "parameter '" << dense.getSymName()
-                             << "' is shared by layers that would be divided differently; exclude one with select";
+    return dense.emitError()
+           << "parameter '" << dense.getSymName()
+           << "' is shared by layers that would be divided differently; exclude one with select";
   }
   auto plain = withState(type, StateAttr());
   OpBuilder::InsertionGuard guard(b);
@@ -182,8 +187,10 @@ FailureOr<Value> Partitioner::parameter(ParameterOp dense, StringRef name, Ranke
   return parameters[name] = argument;
 }
 
-/// Random starts draw the same numbers whatever the rank count; a fan-in of 0 marks a parameter that only loads.
-InitAttr Partitioner::startOf(ParameterOp dense, InitKind fromDense, const Layer &layer, int64_t fanIn, bool zeroOwn) {
+/// Random starts draw the same numbers whatever the rank count; a fan-in of 0 marks a parameter that only
+/// loads.
+InitAttr Partitioner::startOf(ParameterOp dense, InitKind fromDense, const Layer &layer, int64_t fanIn,
+                              bool zeroOwn) {
   MLIRContext *context = module.getContext();
   InitAttr init = dense.getInit();
   if (options.init == InitStart::Random && fanIn > 0)
@@ -191,7 +198,8 @@ InitAttr Partitioner::startOf(ParameterOp dense, InitKind fromDense, const Layer
   if (fromDense == InitKind::Load)
     return init;
   bool lowRank = fromDense != InitKind::DiagonalBlock;
-  return InitAttr::get(context, fromDense, init.getSource(), layer.io, lowRank ? options.ghostWidth : 0, 0, false);
+  return InitAttr::get(context, fromDense, init.getSource(), layer.io, lowRank ? options.ghostWidth : 0, 0,
+                       false);
 }
 
 FailureOr<Value> Partitioner::shardOf(ParameterOp dense, int64_t dim, int64_t fanIn) {
@@ -212,23 +220,31 @@ FailureOr<Value> Partitioner::replicatedParameter(ParameterOp dense, int64_t fan
 LogicalResult Partitioner::findLayers() {
   auto pattern = llvm::GlobPattern::create(options.select);
   if (!pattern)
-    return module.emitError() << "select '" << options.select << "' is no glob: " << toString(pattern.takeError());
+    return module.emitError() << "select '" << options.select
+                              << "' is no glob: " << toString(pattern.takeError());
   dense.walk([&](LinearOp op) {
     ParameterOp weight = getParameter(op.getWeight());
     if (!weight || !pattern->match(layerName(weight.getSymName())))
       return;
     auto type = tensorType(op.getWeight());
-    Layer layer{layerName(weight.getSymName()).str(), weight, getParameter(op.getBias()), op.getIo(),
-                type.getDimSize(op.getIo() ? 0 : 1), type.getDimSize(op.getIo() ? 1 : 0), true};
+    Layer layer{layerName(weight.getSymName()).str(),
+                weight,
+                getParameter(op.getBias()),
+                op.getIo(),
+                type.getDimSize(op.getIo() ? 0 : 1),
+                type.getDimSize(op.getIo() ? 1 : 0),
+                true};
     layers.insert({op, layer});
   });
   if (layers.empty())
-    dense.emitWarning() << "select '" << options.select << "' matches no linear layer: the model stays replicated";
+    dense.emitWarning() << "select '" << options.select
+                        << "' matches no linear layer: the model stays replicated";
 
   // Backwards: an op leads to a layer if one of its users is one, or leads to one.
   DenseSet<Operation *> leads;
   for (Operation &op : llvm::reverse(dense.getBody().front())) {
-    bool followed = llvm::any_of(op.getUsers(), [&](Operation *user) { return layers.contains(user) || leads.contains(user); });
+    bool followed = llvm::any_of(
+        op.getUsers(), [&](Operation *user) { return layers.contains(user) || leads.contains(user); });
     if (followed)
       leads.insert(&op);
     if (auto *it = layers.find(&op); it != layers.end())
@@ -240,8 +256,9 @@ LogicalResult Partitioner::findLayers() {
 LogicalResult Partitioner::checkDivisible(const Layer &layer, StringRef what, int64_t width, Location loc) {
   if (width % ranks == 0)
     return success();
-  return emitError(loc) << "layer '" << layer.name << "': " << what << " width " << width << " is not divisible by "
-                        << ranks << " ranks; use another number of ranks, or exclude the layer with select";
+  return emitError(loc) << "layer '" << layer.name << "': " << what << " width " << width
+                        << " is not divisible by " << ranks
+                        << " ranks; use another number of ranks, or exclude the layer with select";
 }
 
 Value Partitioner::addBias(Location loc, Value value, Value bias) {
@@ -260,11 +277,13 @@ FailureOr<Value> Partitioner::columnParallel(LinearOp op, const Layer &layer, Va
     return failure();
   Value shared = toPerRank(input, loc);
   auto whole = tensorType(op.getOutput());
-  Value output = LinearOp::create(b, loc, sharded(whole, whole.getRank() - 1), shared, *weight, *bias, layer.io);
+  Value output =
+      LinearOp::create(b, loc, sharded(whole, whole.getRank() - 1), shared, *weight, *bias, layer.io);
   return output;
 }
 
-/// Partial products of the input shard, and one all-reduce: x shard(last), W shard(in) → partial → replicated.
+/// Partial products of the input shard, and one all-reduce: x shard(last), W shard(in) → partial →
+/// replicated.
 FailureOr<Value> Partitioner::rowParallel(LinearOp op, const Layer &layer, Value input) {
   Location loc = op.getLoc();
   if (failed(checkDivisible(layer, "input", layer.in, loc)))
@@ -275,7 +294,8 @@ FailureOr<Value> Partitioner::rowParallel(LinearOp op, const Layer &layer, Value
     return failure();
   Value shard = toShard(input, tensorType(input).getRank() - 1, loc);
   auto whole = tensorType(op.getOutput());
-  Value partial = LinearOp::create(b, loc, withState(whole, state(StateKind::Partial)), shard, *weight, Value(), layer.io);
+  Value partial = LinearOp::create(b, loc, withState(whole, state(StateKind::Partial)), shard, *weight,
+                                   Value(), layer.io);
   Value sum = AllReduceOp::create(b, loc, whole, partial, kMesh, kAxis);
   return *bias ? addBias(loc, sum, *bias) : sum;
 }
@@ -284,12 +304,13 @@ FailureOr<Value> Partitioner::rowParallel(LinearOp op, const Layer &layer, Value
 FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Value input) {
   Location loc = op.getLoc();
   int64_t k = options.ghostWidth, mIn = layer.in / ranks, mOut = layer.out / ranks;
-  if (failed(checkDivisible(layer, "input", layer.in, loc)) || failed(checkDivisible(layer, "output", layer.out, loc)))
+  if (failed(checkDivisible(layer, "input", layer.in, loc)) ||
+      failed(checkDivisible(layer, "output", layer.out, loc)))
     return failure();
   if (k > std::min(mIn, mOut))
-    return emitError(loc) << "layer '" << layer.name << "': ghost-width " << k << " exceeds the width of a shard, "
-                          << std::min(mIn, mOut) << " (of " << std::min(layer.in, layer.out) << " on " << ranks
-                          << " ranks); use a smaller one";
+    return emitError(loc) << "layer '" << layer.name << "': ghost-width " << k
+                          << " exceeds the width of a shard, " << std::min(mIn, mOut) << " (of "
+                          << std::min(layer.in, layer.out) << " on " << ranks << " ranks); use a smaller one";
 
   MLIRContext *context = module.getContext();
   Type element = tensorType(op.getOutput()).getElementType();
@@ -298,8 +319,9 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
   auto output = sharded(tensorType(op.getOutput()), tensorType(op.getOutput()).getRank() - 1);
   Value shard = toShard(input, tensorType(input).getRank() - 1, loc);
 
-  FailureOr<Value> local = parameter(layer.weight, layer.name + ".local", RankedTensorType::get({mOut, mIn}, element, block),
-                                     stacked, startOf(layer.weight, InitKind::DiagonalBlock, layer, mIn));
+  FailureOr<Value> local =
+      parameter(layer.weight, layer.name + ".local", RankedTensorType::get({mOut, mIn}, element, block),
+                stacked, startOf(layer.weight, InitKind::DiagonalBlock, layer, mIn));
   FailureOr<Value> bias = layer.bias ? shardOf(layer.bias, 0, mIn) : FailureOr<Value>(Value());
   if (failed(local) || failed(bias))
     return failure();
@@ -309,8 +331,8 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
   }
 
   FailureOr<Value> compressor =
-      parameter(layer.weight, layer.name + ".compressor", RankedTensorType::get({k, mIn}, element, block), stacked,
-                startOf(layer.weight, InitKind::LowRankCompressor, layer, mIn));
+      parameter(layer.weight, layer.name + ".compressor", RankedTensorType::get({k, mIn}, element, block),
+                stacked, startOf(layer.weight, InitKind::LowRankCompressor, layer, mIn));
   FailureOr<Value> decompressor = parameter(
       layer.weight, layer.name + ".decompressor",
       RankedTensorType::get({ranks * k, mOut}, element, state(StateKind::Shard, 1)),
@@ -320,20 +342,22 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
     return failure();
 
   int64_t rows = tensorType(op.getOutput()).getNumElements() / layer.out;
-  Value ghosts = CompressOp::create(b, loc, RankedTensorType::get({k, rows}, element, state(StateKind::Shard, 0)), shard,
-                                    *compressor);
-  Value gathered =
-      AllGatherOp::create(b, loc, RankedTensorType::get({ranks * k, rows}, element, state(StateKind::PerRank)), ghosts,
-                          /*dim=*/0, kMesh, kAxis);
+  Value ghosts = CompressOp::create(
+      b, loc, RankedTensorType::get({k, rows}, element, state(StateKind::Shard, 0)), shard, *compressor);
+  Value gathered = AllGatherOp::create(
+      b, loc, RankedTensorType::get({ranks * k, rows}, element, state(StateKind::PerRank)), ghosts,
+      /*dim=*/0, kMesh, kAxis);
   // The local product does not depend on the exchange: it hides it.
   Value product = LinearOp::create(b, loc, output, shard, *local, Value(), /*io=*/false);
-  Value z = DecompressOp::create(b, loc, output, gathered, *decompressor, product, b.getUnitAttr(), meshRef, axis);
+  Value z =
+      DecompressOp::create(b, loc, output, gathered, *decompressor, product, b.getUnitAttr(), meshRef, axis);
   return *bias ? addBias(loc, z, *bias) : z;
 }
 
 FailureOr<Value> Partitioner::partitionLayer(LinearOp op, const Layer &layer) {
   if (op.getBias() && !layer.bias)
-    return op.emitError() << "layer '" << layer.name << "' has a bias that is no parameter; exclude the layer with select";
+    return op.emitError() << "layer '" << layer.name
+                          << "' has a bias that is no parameter; exclude the layer with select";
   Value input = map.lookup(op.getInput());
   bool isSharded = getShardDim(input.getType()).has_value();
   bool reduce = layer.last && options.lastLayer == LastLayer::Reduce;
@@ -447,7 +471,8 @@ std::optional<int64_t> Partitioner::keptShard(Operation &op) {
     return llvm::find(transpose.getPermutation(), *dim) - transpose.getPermutation().begin();
   if (auto reshape = dyn_cast<ReshapeOp>(op)) {
     auto in = tensorType(reshape.getInput()), out = tensorType(reshape.getOutput());
-    bool kept = *dim == in.getRank() - 1 && out.getRank() > 0 && out.getShape().back() == in.getShape().back();
+    bool kept =
+        *dim == in.getRank() - 1 && out.getRank() > 0 && out.getShape().back() == in.getShape().back();
     return kept ? std::optional<int64_t>(out.getRank() - 1) : std::nullopt;
   }
   if (auto sum = dyn_cast<ReduceSumOp>(op)) {
@@ -481,8 +506,9 @@ LogicalResult Partitioner::partitionOp(Operation &op) {
     return success();
   }
   // Broadcasts are built where they are used.
-  if (isa<BroadcastOp>(op) &&
-      llvm::none_of(op.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user) || isa<LinearOp>(user); }))
+  if (isa<BroadcastOp>(op) && llvm::none_of(op.getUsers(), [](Operation *user) {
+        return isa<func::ReturnOp>(user) || isa<LinearOp>(user);
+      }))
     return success();
   if (isa<ActivationOp, DropoutOp>(op) || (op.hasTrait<OpTrait::Elementwise>() && op.getNumOperands() > 0))
     return cloneElementwise(op);
@@ -500,7 +526,8 @@ LogicalResult Partitioner::run() {
   MeshOp::create(b, module.getLoc(), kMesh, AxesAttr::get(module.getContext(), axisAttr));
 
   b.setInsertionPoint(dense);
-  result = func::FuncOp::create(b, dense.getLoc(), dense.getName(), FunctionType::get(module.getContext(), {}, {}));
+  result = func::FuncOp::create(b, dense.getLoc(), dense.getName(),
+                                FunctionType::get(module.getContext(), {}, {}));
   body = result.addEntryBlock();
   b.setInsertionPointToStart(body);
   SmallVector<DictionaryAttr> argumentAttrs;
@@ -527,7 +554,8 @@ LogicalResult Partitioner::run() {
   for (ParameterOp op : declared)
     argumentAttrs.push_back(b.getDictionaryAttr(
         b.getNamedAttr(PhantomDialect::kParameter, FlatSymbolRefAttr::get(op.getSymNameAttr()))));
-  result.setFunctionType(FunctionType::get(module.getContext(), body->getArgumentTypes(), ValueRange(outputs).getTypes()));
+  result.setFunctionType(
+      FunctionType::get(module.getContext(), body->getArgumentTypes(), ValueRange(outputs).getTypes()));
   result.setAllArgAttrs(argumentAttrs);
   SmallVector<DictionaryAttr> resultAttrs;
   dense.getAllResultAttrs(resultAttrs);
@@ -571,7 +599,8 @@ void PartitionPass::runOnOperation() {
   if (failed(forward))
     return signalPassFailure();
   StringRef names[] = {"phantom", "tensor", "megatron"};
-  module->setAttr(PhantomDialect::kStrategy, StringAttr::get(&getContext(), names[static_cast<int>(strategy.getValue())]));
+  module->setAttr(PhantomDialect::kStrategy,
+                  StringAttr::get(&getContext(), names[static_cast<int>(strategy.getValue())]));
   if (ranks == 1) {
     if (failed(startOneRank(*forward, init)))
       signalPassFailure();

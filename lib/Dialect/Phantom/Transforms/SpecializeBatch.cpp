@@ -51,8 +51,8 @@ RankedTensorType withDynamicDim(RankedTensorType type, int64_t size) {
   return RankedTensorType::get(shape, type.getElementType(), type.getEncoding());
 }
 
-/// The extent of the first operand's dimension that a result's dynamic dimension follows. It differs from the batch
-/// only below a reshape that merges the batch with other dimensions.
+/// The extent of the first operand's dimension that a result's dynamic dimension follows. It differs from the
+/// batch only below a reshape that merges the batch with other dimensions.
 int64_t SpecializeBatchPass::extentFromOperand(Operation &op, RankedTensorType type) {
   SmallVector<int64_t> source = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
   if (auto transpose = dyn_cast<TransposeOp>(op))
@@ -63,7 +63,8 @@ int64_t SpecializeBatchPass::extentFromOperand(Operation &op, RankedTensorType t
       if (!llvm::is_contained(sum.getDims(), d))
         source.push_back(d);
   }
-  auto operand = op.getNumOperands() ? dyn_cast<RankedTensorType>(op.getOperand(0).getType()) : RankedTensorType();
+  auto operand =
+      op.getNumOperands() ? dyn_cast<RankedTensorType>(op.getOperand(0).getType()) : RankedTensorType();
   for (int64_t d = 0; operand && d < type.getRank(); ++d)
     if (type.isDynamicDim(d) && source[d] < operand.getRank())
       return operand.getDimSize(source[d]);
@@ -73,12 +74,14 @@ int64_t SpecializeBatchPass::extentFromOperand(Operation &op, RankedTensorType t
 LogicalResult SpecializeBatchPass::specializeInput(func::FuncOp function, BlockArgument argument) {
   auto type = cast<RankedTensorType>(argument.getType());
   if (type.getNumDynamicDims() > 1 || (type.getNumDynamicDims() == 1 && !type.isDynamicDim(0)))
-    return function.emitError() << "input " << argument.getArgNumber() << " of type " << type
-                                << " has a dynamic dimension besides the first, the batch: export the model with it fixed";
+    return function.emitError()
+           << "input " << argument.getArgNumber() << " of type " << type
+           << " has a dynamic dimension besides the first, the batch: export the model with it fixed";
   if (type.getNumDynamicDims() == 0) {
     if (type.getRank() > 0 && type.getDimSize(0) != batchSize)
-      return function.emitError() << "input " << argument.getArgNumber() << " has a fixed batch of " << type.getDimSize(0)
-                                  << ", not " << batchSize.getValue() << ": use that batch size, or export with a dynamic batch";
+      return function.emitError() << "input " << argument.getArgNumber() << " has a fixed batch of "
+                                  << type.getDimSize(0) << ", not " << batchSize.getValue()
+                                  << ": use that batch size, or export with a dynamic batch";
     return success();
   }
   argument.setType(withDynamicDim(type, batchSize));
@@ -117,15 +120,15 @@ LogicalResult SpecializeBatchPass::specialize(func::FuncOp function) {
   if (function.isExternal())
     return success();
   for (BlockArgument argument : function.getArguments())
-    if (function.getArgAttr(argument.getArgNumber(), PhantomDialect::kInput) && isa<RankedTensorType>(argument.getType()) &&
-        failed(specializeInput(function, argument)))
+    if (function.getArgAttr(argument.getArgNumber(), PhantomDialect::kInput) &&
+        isa<RankedTensorType>(argument.getType()) && failed(specializeInput(function, argument)))
       return failure();
   for (Operation &op : function.getBody().front())
     if (failed(specializeResults(op)))
       return failure();
   auto &block = function.getBody().front();
-  function.setFunctionType(FunctionType::get(&getContext(), block.getArgumentTypes(),
-                                             block.getTerminator()->getOperandTypes()));
+  function.setFunctionType(
+      FunctionType::get(&getContext(), block.getArgumentTypes(), block.getTerminator()->getOperandTypes()));
   return success();
 }
 

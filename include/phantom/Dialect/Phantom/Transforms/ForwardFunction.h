@@ -18,7 +18,8 @@ namespace mlir::phantom {
 /// Name of the function that computes the model's outputs.
 inline constexpr llvm::StringLiteral kForward = "forward";
 
-/// The module's `@forward`, one block of static shapes. Emits an error where there is none, or a type is dynamic.
+/// The module's `@forward`, one block of static shapes. Emits an error where there is none, or a type is
+/// dynamic.
 FailureOr<func::FuncOp> getForwardFunction(ModuleOp module);
 
 /// The declaration of the parameter that `value`, a function argument, carries; null for other values.

@@ -1,0 +1,53 @@
+//===- Compile.h - From a model file to an executable program ---*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_DRIVER_COMPILE_H
+#define PHANTOM_DRIVER_COMPILE_H
+
+#include "phantom/Pipelines/Pipelines.h"
+#include "phantom/Target/CPU/CompileForCpu.h"
+
+#include "llvm/Support/Error.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace phantom {
+
+/// What to compile a model for. Enumerations are those of the passes.
+struct CompileOptions {
+  Strategy strategy = Strategy::Phantom;
+  int64_t ranks = 1;
+  int64_t ghostWidth = 0;
+  std::string select = "*";
+  FirstLayer firstLayer = FirstLayer::Dense;
+  LastLayer lastLayer = LastLayer::Reduce;
+  InitStart init = InitStart::FromDense;
+  int64_t batchSize = 0;              ///< 0: the model's own, or 32
+  std::vector<std::string> functions; ///< to compile: "forward", "evaluate", "gradients", "train_step"
+  std::optional<LossKind> loss;       ///< needed by all but "forward"
+  OptimizerKind optimizer = OptimizerKind::Sgd;
+  double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
+  bool referenceGemm = false;   ///< GEMMs as plain loops instead of library calls: an oracle
+  bool doublePrecision = false; ///< everything in f64; needs referenceGemm
+  bool fuseEpilogues = true;
+  bool overlapExchanges = true;
+  std::string dataDir;  ///< of external data; empty: the model's folder
+  bool remarks = false; ///< print the passes' remarks
+};
+
+/// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that
+/// names the file and place; warnings are printed to standard error.
+llvm::Expected<std::unique_ptr<CompiledProgram>> compileModel(llvm::StringRef model,
+                                                              const CompileOptions &options);
+
+} // namespace phantom
+
+#endif // PHANTOM_DRIVER_COMPILE_H

@@ -1,0 +1,168 @@
+//===- Compile.cpp - From a model file to an executable program -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/Driver/Compile.h"
+
+#include "phantom/Conversion/Pipelines.h"
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+#include "phantom/InitAll.h"
+#include "phantom/Target/ONNX/Import.h"
+#include "phantom/Target/StepProgram/ExportStepProgram.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+using mlir::Diagnostic;
+using mlir::DiagnosticSeverity;
+using mlir::ModuleOp;
+using mlir::OwningOpRef;
+using mlir::PassManager;
+using mlir::func::FuncOp;
+using mlir::phantom::PhantomDialect;
+
+namespace {
+
+/// "model.onnx:3: /fc1/Gemm: " of an importer's location; empty where it says nothing to a user.
+std::string place(mlir::Location location) {
+  std::string file, name;
+  location->walk([&](mlir::Location part) {
+    if (auto line = dyn_cast<mlir::FileLineColLoc>(part); line && file.empty() && line.getFilename() != "-")
+      file = (line.getFilename().getValue() + ":" + Twine(line.getLine()) + ": ").str();
+    if (auto named = dyn_cast<mlir::NameLoc>(part); named && name.empty())
+      name = (named.getName().getValue() + ": ").str();
+    return mlir::WalkResult::advance();
+  });
+  return file + name;
+}
+
+/// Keeps the first error, prints warnings, and remarks where asked.
+class Diagnostics {
+public:
+  Diagnostics(mlir::MLIRContext &context, bool remarks)
+      : handler(&context, [this, remarks](Diagnostic &diagnostic) {
+          std::string text = place(diagnostic.getLocation()) + diagnostic.str();
+          if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+            if (first.empty())
+              first = text;
+          } else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) {
+            errs() << "warning: " << text << "\n";
+          } else if (remarks && diagnostic.getSeverity() == DiagnosticSeverity::Remark) {
+            errs() << "remark: " << text << "\n";
+          }
+        }) {}
+
+  Error error(const Twine &fallback) const {
+    return createStringError(first.empty() ? fallback.str() : first);
+  }
+
+private:
+  std::string first;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
+mlir::FailureOr<OwningOpRef<ModuleOp>> readModel(StringRef path, mlir::MLIRContext &context,
+                                                 const phantom::CompileOptions &options) {
+  if (path.ends_with(".mlir") || path.ends_with(".mlirbc")) {
+    OwningOpRef<ModuleOp> module = mlir::parseSourceFile<ModuleOp>(path, &context);
+    if (!module)
+      return mlir::failure();
+    return module;
+  }
+  phantom::onnx::ImportOptions import;
+  import.dataDir = options.dataDir;
+  return phantom::onnx::importOnnxModel(path, context, import);
+}
+
+/// The model's own batch, or 32 where it leaves it open.
+int64_t defaultBatch(ModuleOp module) {
+  auto forward = module.lookupSymbol<FuncOp>("forward");
+  if (forward && forward.getNumArguments() > 0)
+    if (auto type = dyn_cast<mlir::RankedTensorType>(forward.getArgumentTypes()[0]);
+        type && type.getRank() > 0 && !type.isDynamicDim(0))
+      return type.getDimSize(0);
+  return 32;
+}
+
+void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int64_t batch) {
+  phantom::TrainPipelineOptions train;
+  train.batchSize = batch;
+  train.strategy = options.strategy;
+  train.ranks = options.ranks;
+  train.ghostWidth = options.ghostWidth;
+  train.select = options.select;
+  train.firstLayer = options.firstLayer;
+  train.lastLayer = options.lastLayer;
+  train.init = options.init;
+  if (options.loss)
+    train.loss = *options.loss;
+  train.optimizer = options.optimizer;
+  train.momentum = options.momentum;
+  train.beta1 = options.beta1;
+  train.beta2 = options.beta2;
+  train.epsilon = options.epsilon;
+  train.weightDecay = options.weightDecay;
+  if (options.loss)
+    phantom::buildTrainPipeline(pm, train);
+  else
+    phantom::buildInferPipeline(pm, train);
+}
+
+} // namespace
+
+Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(StringRef model,
+                                                                          const CompileOptions &options) {
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  // Modules are small: threads would cost more than they give.
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  Diagnostics diagnostics(context, options.remarks);
+
+  if (!sys::fs::exists(model))
+    return createStringError("cannot read the model '" + model + "': no such file");
+  if (sys::fs::is_directory(model))
+    return createStringError("cannot read the model '" + model + "': it is a folder");
+  mlir::FailureOr<OwningOpRef<ModuleOp>> module = readModel(model, context, options);
+  if (failed(module))
+    return diagnostics.error("cannot read the model '" + model + "'");
+
+  PassManager front(&context, "builtin.module");
+  buildPipeline(front, options, options.batchSize ? options.batchSize : defaultBatch(**module));
+  if (failed(front.run(**module)))
+    return diagnostics.error("cannot partition or differentiate '" + model + "'");
+  for (auto function : make_early_inc_range((*module)->getOps<FuncOp>()))
+    if (!is_contained(options.functions, function.getName()))
+      function.erase();
+
+  PassManager back(&context, "builtin.module");
+  ToCpuPipelineOptions lowering;
+  lowering.fuseEpilogues = options.fuseEpilogues;
+  lowering.overlapExchanges = options.overlapExchanges;
+  lowering.referenceGemm = options.referenceGemm;
+  if (options.doublePrecision)
+    lowering.precision = "f64";
+  buildToCpuPipeline(back, lowering);
+  if (failed(back.run(**module)))
+    return diagnostics.error("cannot lower '" + model + "'");
+
+  Expected<std::unique_ptr<CompiledProgram>> compiled = compileForCpu(**module);
+  if (!compiled)
+    return diagnostics.error(toString(compiled.takeError()));
+  rt::Program &program = (*compiled)->executable.program;
+  for (rt::Parameter &parameter : program.parameters)
+    if (parameter.init.source && sys::path::is_relative(parameter.init.source->file)) {
+      SmallString<128> path(sys::path::parent_path(model));
+      sys::path::append(path, parameter.init.source->file);
+      parameter.init.source->file = path.str().str();
+    }
+  return compiled;
+}

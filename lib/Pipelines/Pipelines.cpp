@@ -1,0 +1,45 @@
+//===- Pipelines.cpp - Pipelines from a dense model to a training step -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/Pipelines/Pipelines.h"
+
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir::phantom;
+using mlir::OpPassManager;
+using mlir::PassPipelineRegistration;
+
+void ::phantom::buildInferPipeline(OpPassManager &pm, const InferPipelineOptions &options) {
+  // A hand-made model may not have been through the importer.
+  pm.addPass(createPhantomRecognize());
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(createPhantomSpecializeBatch({options.batchSize}));
+  pm.addPass(createPhantomPartition({options.strategy, options.ranks, options.ghostWidth, options.select,
+                                     options.firstLayer, options.lastLayer, options.init}));
+  pm.addPass(mlir::createCanonicalizerPass());
+}
+
+void ::phantom::buildTrainPipeline(OpPassManager &pm, const TrainPipelineOptions &options) {
+  buildInferPipeline(pm, options);
+  pm.addPass(createPhantomDifferentiate({options.loss}));
+  pm.addPass(createPhantomApplyOptimizer({options.optimizer, options.momentum, options.beta1, options.beta2,
+                                          options.epsilon, options.weightDecay}));
+  // Sums of cotangents become accumulating GEMMs; what no gradient needs goes away.
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
+}
+
+void ::phantom::registerPipelines() {
+  PassPipelineRegistration<InferPipelineOptions>("phantom-infer-pipeline",
+                                                 "partition a dense model for inference on a mesh of ranks",
+                                                 buildInferPipeline);
+  PassPipelineRegistration<TrainPipelineOptions>(
+      "phantom-train-pipeline", "partition a dense model, derive its gradients and build the training step",
+      buildTrainPipeline);
+}

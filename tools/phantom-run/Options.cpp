@@ -1,0 +1,381 @@
+//===- Options.cpp - The command line of phantom-run ------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+
+#include "phantom-rt/Schedule.h"
+
+#include "llvm/Support/CommandLine.h"
+
+#include <cmath>
+
+using namespace llvm;
+
+namespace phantom::run {
+namespace {
+
+cl::SubCommand trainCommand("train", "train a model on data, and evaluate it on held-out data");
+cl::SubCommand evalCommand("eval", "print a model's loss and accuracy on data");
+cl::SubCommand inferCommand("infer", "write a model's outputs for data");
+cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand};
+cl::SubCommandGroup withLoss{&trainCommand, &evalCommand};
+cl::SubCommandGroup trainOnly{&trainCommand};
+cl::SubCommandGroup evalOnly{&evalCommand};
+cl::SubCommandGroup inferOnly{&inferCommand};
+
+cl::OptionCategory partitionFlags("Partition"), dataFlags("Data"), trainingFlags("Training"),
+    outputFlags("Output"), executionFlags("Execution");
+
+/// A flag whose text is checked by us, so that every error is one line that says what is allowed.
+struct Text : cl::opt<std::string> {
+  Text(const char *name, cl::SubCommandGroup &group, cl::OptionCategory &category, const char *value,
+       const char *help, const char *initial = "")
+      : cl::opt<std::string>(StringRef(name), cl::desc(help), cl::value_desc(value),
+                             cl::init(std::string(initial)), cl::sub(group), cl::cat(category)) {}
+  bool given() const { return getNumOccurrences() > 0; }
+};
+
+struct Switch : cl::opt<bool> {
+  Switch(const char *name, cl::SubCommandGroup &group, cl::OptionCategory &category, const char *help)
+      : cl::opt<bool>(StringRef(name), cl::desc(help), cl::init(false), cl::sub(group), cl::cat(category)) {}
+};
+
+cl::opt<std::string> model(cl::Positional, cl::desc("<model.onnx | model.mlir>"), cl::sub(everywhere));
+
+Text strategy("strategy", everywhere, partitionFlags, "NAME", "phantom, tensor or megatron", "phantom");
+Text ranks("ranks", everywhere, partitionFlags, "P", "ranks of the phantom axis (1)", "1");
+Text ghostWidth("ghost-width", everywhere, partitionFlags, "K", "ghost neurons per rank and layer (0)", "0");
+Text select("select", everywhere, partitionFlags, "GLOB", "names of the layers to divide (*)", "*");
+Text firstLayer("first-layer", everywhere, partitionFlags, "KIND",
+                "dense or phantom: the layer with a replicated input", "dense");
+Text lastLayer("last-layer", everywhere, partitionFlags, "KIND",
+               "reduce or phantom: the layer that makes the output", "reduce");
+Text init("init", everywhere, partitionFlags, "START", "from-dense, random or from-file=F.safetensors",
+          "from-dense");
+Text dataParallel("data-parallel", everywhere, partitionFlags, "D", "not in this version, but for 1", "1");
+
+Text inputs("inputs", everywhere, dataFlags, "[NAME=]F.npy[,...]", "model inputs, one row per sample");
+Text targets("targets", withLoss, dataFlags, "F.npy", "classes, or values of the output's shape");
+Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
+Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy", "held-out targets");
+Text batchSize("batch-size", everywhere, dataFlags, "B",
+               "rows per step, of all ranks (the model's own, or 32)");
+Text dataDir("data-dir", everywhere, dataFlags, "DIR",
+             "where the model's external data may be (the model's folder)");
+
+Text loss("loss", withLoss, trainingFlags, "NAME", "cross-entropy, mse or bce", "cross-entropy");
+Text optimizer("optimizer", trainOnly, trainingFlags, "NAME", "sgd, momentum, adam or adamw", "sgd");
+Text learningRate("learning-rate", trainOnly, trainingFlags, "F", "highest learning rate (0.01)", "0.01");
+Text momentum("momentum", trainOnly, trainingFlags, "F", "of momentum (0.9)", "0.9");
+Text weightDecay("weight-decay", trainOnly, trainingFlags, "F", "decay of the weights (0)", "0");
+Text schedule("schedule", trainOnly, trainingFlags, "NAME", "constant, linear, cosine or wsd", "constant");
+Text warmup("warmup", trainOnly, trainingFlags, "F", "fraction of the steps in which the rate rises (0)",
+            "0");
+Text steps("steps", trainOnly, trainingFlags, "N", "steps to train");
+Text epochs("epochs", trainOnly, trainingFlags, "N", "passes over the data, instead of --steps");
+Text targetLoss("target-loss", trainOnly, trainingFlags, "F",
+                "stop after the first step with a loss not above F");
+Text seed("seed", everywhere, trainingFlags, "S", "of random starts and of the data's order (0)", "0");
+
+Text precision("precision", everywhere, executionFlags, "TYPE",
+               "f32, or f64 with --gemm reference (bf16: not in this version)", "f32");
+Text gemm("gemm", everywhere, executionFlags, "KIND", "auto (library) or reference (plain loops)", "auto");
+Text device("device", everywhere, executionFlags, "NAME", "cpu (cuda, sim: not in this version)", "cpu");
+Text communicator("communicator", everywhere, executionFlags, "NAME",
+                  "threads (mpi, nccl, sim: not in this version)", "threads");
+Text timeout("timeout", everywhere, executionFlags, "SECONDS",
+             "deadline of every wait for another rank (120)", "120");
+Text bind("bind", everywhere, executionFlags, "KIND", "core (a core per rank) or none", "core");
+Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
+Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
+Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
+Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
+
+Text outputs("outputs", inferOnly, outputFlags, "F.npy", "the model's first output");
+Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
+Text trace("trace", trainOnly, outputFlags, "F.json", "Chrome trace of the first 10 steps");
+Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
+Text summaryFile("summary", withLoss, outputFlags, "F.json", "what the run came to, as one JSON object");
+Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
+                   "gradients at the first values, of the first batch in file order");
+Text save("save", trainOnly, outputFlags, "F.safetensors", "trained parameters (.onnx: not in this version)");
+Switch quiet("quiet", everywhere, outputFlags, "no progress");
+
+Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR", "not in this version");
+Text checkpointEvery("checkpoint-every", trainOnly, outputFlags, "N", "not in this version");
+Switch resume("resume", trainOnly, outputFlags, "not in this version");
+
+Error flagError(const Text &flag, const Twine &message) {
+  return createStringError("--" + flag.ArgStr + " " + flag.getValue() + ": " + message);
+}
+
+Error notInThisVersion(StringRef what) { return createStringError(what + " is not in this version"); }
+
+Expected<int64_t> integer(const Text &flag, int64_t least, int64_t most = INT64_MAX) {
+  int64_t value = 0;
+  if (StringRef(flag).getAsInteger(10, value))
+    return flagError(flag, "not a whole number");
+  if (value < least || value > most)
+    return flagError(flag, most == INT64_MAX ? "must be at least " + Twine(least)
+                                             : "must be between " + Twine(least) + " and " + Twine(most));
+  return value;
+}
+
+Expected<double> number(const Text &flag, double least) {
+  double value = 0;
+  if (StringRef(flag).getAsDouble(value) || !std::isfinite(value))
+    return flagError(flag, "not a number");
+  if (value < least)
+    return flagError(flag, "must be at least " + std::to_string(least));
+  return value;
+}
+
+template <typename T> Expected<T> choice(const Text &flag, ArrayRef<std::pair<StringRef, T>> choices) {
+  std::string names;
+  for (auto [name, value] : choices) {
+    if (name == StringRef(flag))
+      return value;
+    names += (names.empty() ? "" : ", ") + name.str();
+  }
+  return flagError(flag, "unknown; use one of " + names);
+}
+
+/// Moves the value of `from` to `to`.
+template <typename T, typename U> Error assign(T &to, Expected<U> from) {
+  if (!from)
+    return from.takeError();
+  to = static_cast<T>(*from);
+  return Error::success();
+}
+
+/// Runs the checks in turn, up to the first that fails.
+Error firstError(std::initializer_list<function_ref<Error()>> checks) {
+  for (function_ref<Error()> check : checks)
+    if (Error error = check())
+      return error;
+  return Error::success();
+}
+
+Error refuseLaterFlags() {
+  if (device.getValue() != "cpu")
+    return notInThisVersion("--device " + device.getValue());
+  if (communicator.getValue() != "threads")
+    return notInThisVersion("--communicator " + communicator.getValue());
+  if (dataParallel.getValue() != "1")
+    return notInThisVersion("--data-parallel " + dataParallel.getValue());
+  if (precision.getValue() == "bf16")
+    return notInThisVersion("--precision bf16");
+  for (const Text *flag : {&checkpointDir, &checkpointEvery})
+    if (flag->given())
+      return notInThisVersion(("--" + flag->ArgStr).str());
+  if (resume)
+    return notInThisVersion("--resume");
+  if (StringRef(save).ends_with(".onnx"))
+    return notInThisVersion("--save to ONNX");
+  return Error::success();
+}
+
+Error readPartition(RunOptions &options) {
+  CompileOptions &compile = options.compile;
+  options.strategyName = strategy;
+  options.ghostWidthGiven = ghostWidth.given();
+  options.ranksGiven = ranks.given();
+  compile.select = select;
+  compile.dataDir = dataDir;
+  if (StringRef(init).consume_front("from-file=")) {
+    options.session.parameterFile = StringRef(init).drop_front(strlen("from-file=")).str();
+    if (options.session.parameterFile.empty())
+      return flagError(init, "name a file: from-file=F.safetensors");
+  } else if (Error error = assign(compile.init, choice<InitStart>(init, {{"from-dense", InitStart::FromDense},
+                                                                         {"random", InitStart::Random}}))) {
+    return createStringError(toString(std::move(error)) + ", from-file=F");
+  }
+  return firstError(
+      {[&] {
+         return assign(compile.strategy, choice<Strategy>(strategy, {{"phantom", Strategy::Phantom},
+                                                                     {"tensor", Strategy::Tensor},
+                                                                     {"megatron", Strategy::Megatron}}));
+       },
+       [&] { return assign(compile.ranks, integer(ranks, 1, 1024)); },
+       [&] { return assign(compile.ghostWidth, integer(ghostWidth, 0)); },
+       [&] {
+         return assign(compile.firstLayer,
+                       choice<FirstLayer>(firstLayer,
+                                          {{"dense", FirstLayer::Dense}, {"phantom", FirstLayer::Phantom}}));
+       },
+       [&] {
+         return assign(compile.lastLayer, choice<LastLayer>(lastLayer, {{"reduce", LastLayer::Reduce},
+                                                                        {"phantom", LastLayer::Phantom}}));
+       }});
+}
+
+Error readExecution(RunOptions &options) {
+  CompileOptions &compile = options.compile;
+  bool bindCores = true;
+  if (Error error = firstError(
+          {[&] {
+             return assign(compile.referenceGemm, choice<bool>(gemm, {{"auto", false}, {"reference", true}}));
+           },
+           [&] {
+             return assign(compile.doublePrecision, choice<bool>(precision, {{"f32", false}, {"f64", true}}));
+           },
+           [&] { return assign(bindCores, choice<bool>(bind, {{"core", true}, {"none", false}})); },
+           [&] { return assign(options.session.timeoutSeconds, number(timeout, 0.001)); },
+           [&] { return assign(options.session.seed, integer(seed, 0)); }}))
+    return error;
+  if (compile.doublePrecision && !compile.referenceGemm)
+    return createStringError("--precision f64 needs --gemm reference");
+  compile.fuseEpilogues = !noFusion;
+  compile.overlapExchanges = !noOverlap;
+  compile.remarks = remarks;
+  options.session.bindThreads = bindCores;
+  options.strict = strict;
+  return Error::success();
+}
+
+/// "x.npy" or "name=x.npy,other=y.npy".
+std::vector<rt::InputFile> inputFiles(StringRef text) {
+  std::vector<rt::InputFile> files;
+  SmallVector<StringRef> parts;
+  text.split(parts, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef part : parts) {
+    auto [name, path] = part.split('=');
+    if (path.empty())
+      files.push_back({"", name.str()});
+    else
+      files.push_back({name.str(), path.str()});
+  }
+  return files;
+}
+
+Error readData(const Text &inputFlag, const Text *targetFlag, rt::DataFiles &files) {
+  if (!inputFlag.given())
+    return createStringError("--" + inputFlag.ArgStr +
+                             " is missing: name the .npy file of the model's input");
+  files.inputs = inputFiles(inputFlag);
+  if (!targetFlag)
+    return Error::success();
+  if (!targetFlag->given())
+    return createStringError("--" + targetFlag->ArgStr + " is missing: name the .npy file of the targets");
+  files.targets = targetFlag->getValue();
+  return Error::success();
+}
+
+Error readLoss(RunOptions &options) {
+  return assign(options.compile.loss, choice<LossKind>(loss, {{"cross-entropy", LossKind::CrossEntropy},
+                                                              {"mse", LossKind::Mse},
+                                                              {"bce", LossKind::Bce}}));
+}
+
+Error readTraining(RunOptions &options) {
+  rt::TrainOptions &train = options.train;
+  options.optimizerName = optimizer;
+  if (Error error = firstError(
+          {[&] { return readData(inputs, &targets, train.data); }, [&] { return readLoss(options); },
+           [&] {
+             return assign(options.compile.optimizer,
+                           choice<OptimizerKind>(optimizer, {{"sgd", OptimizerKind::Sgd},
+                                                             {"momentum", OptimizerKind::Momentum},
+                                                             {"adam", OptimizerKind::Adam},
+                                                             {"adamw", OptimizerKind::AdamW}}));
+           },
+           [&] { return assign(train.learningRate, number(learningRate, 0)); },
+           [&] { return assign(options.compile.momentum, number(momentum, 0)); },
+           [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); },
+           [&] { return assign(train.warmupFraction, number(warmup, 0)); },
+           [&] { return assign(train.schedule, rt::parseSchedule(schedule)); }}))
+    return error;
+  if (steps.given() == epochs.given())
+    return createStringError("give one of --steps and --epochs");
+  if (Error error =
+          steps.given() ? assign(train.steps, integer(steps, 1)) : assign(train.epochs, integer(epochs, 1)))
+    return error;
+  if (targetLoss.given())
+    if (Error error = assign(train.targetLoss, number(targetLoss, 0)))
+      return error;
+  if (evalInputs.given() || evalTargets.given())
+    if (Error error = readData(evalInputs, &evalTargets, options.evaluation))
+      return error;
+  train.logFile = log;
+  train.traceFile = trace;
+  train.machineFile = machine;
+  train.progress = !quiet;
+  options.gradientsFile = dumpGradients;
+  options.saveFile = save;
+  options.summaryFile = summaryFile;
+  std::vector<std::string> &functions = options.compile.functions = {"train_step"};
+  if (!options.evaluation.inputs.empty())
+    functions.push_back("evaluate");
+  if (!options.gradientsFile.empty())
+    functions.push_back("gradients");
+  return Error::success();
+}
+
+Error readCommand(RunOptions &options) {
+  switch (options.command) {
+  case Command::Train:
+    return readTraining(options);
+  case Command::Eval:
+    options.compile.functions = {"evaluate"};
+    options.summaryFile = summaryFile;
+    if (Error error = readData(inputs, &targets, options.evaluation))
+      return error;
+    return readLoss(options);
+  case Command::Infer:
+    options.compile.functions = {"forward"};
+    options.outputs = outputs;
+    if (options.outputs.empty())
+      return createStringError("--outputs is missing: name the .npy file to write");
+    return readData(inputs, nullptr, options.inference);
+  }
+  llvm_unreachable("unknown command");
+}
+
+} // namespace
+
+Expected<RunOptions> parseCommandLine(int argc, char **argv) {
+  StringRef first = argc > 1 ? argv[1] : "";
+  if (is_contained({"compile", "convert", "report"}, first))
+    return notInThisVersion(("'phantom-run " + first + "'").str());
+  std::string problems;
+  raw_string_ostream stream(problems);
+  bool parsed = cl::ParseCommandLineOptions(
+      argc, argv,
+      "Trains, evaluates and runs feed-forward models over ranks.\n\n"
+      "  phantom-run train model.onnx --ranks 4 --ghost-width 8 --inputs x.npy --targets y.npy …\n",
+      &stream, nullptr, nullptr, /*LongOptionsUseDoubleDash=*/true);
+  if (!parsed) {
+    StringRef line = StringRef(problems).trim().split('\n').first;
+    line.consume_front(StringRef(argv[0]));
+    line.consume_front(": ");
+    return createStringError(line);
+  }
+  RunOptions options;
+  if (trainCommand)
+    options.command = Command::Train;
+  else if (evalCommand)
+    options.command = Command::Eval;
+  else if (inferCommand)
+    options.command = Command::Infer;
+  else
+    return createStringError(
+        "name a command: train, eval or infer; 'phantom-run train --help' lists its flags");
+  options.model = model;
+  if (options.model.empty())
+    return createStringError("name a model (.onnx or .mlir)");
+  if (Error error =
+          firstError({[&] { return refuseLaterFlags(); }, [&] { return readPartition(options); },
+                      [&] { return readExecution(options); }, [&] { return readCommand(options); }}))
+    return error;
+  if (batchSize.given())
+    if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))
+      return error;
+  return options;
+}
+
+} // namespace phantom::run

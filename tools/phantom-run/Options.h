@@ -1,0 +1,42 @@
+//===- Options.h - The command line of phantom-run --------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RUN_OPTIONS_H
+#define PHANTOM_RUN_OPTIONS_H
+
+#include "phantom-rt/Session.h"
+#include "phantom/Driver/Compile.h"
+
+namespace phantom::run {
+
+enum class Command { Train, Eval, Infer };
+
+/// What the command line asks for, checked as far as that goes without the model.
+struct RunOptions {
+  Command command = Command::Train;
+  std::string model;
+  CompileOptions compile;
+  rt::SessionOptions session;
+  rt::TrainOptions train;
+  rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none
+  rt::DataFiles inference;
+  std::string outputs;       ///< of infer
+  std::string gradientsFile; ///< --dump-gradients
+  std::string saveFile;
+  std::string summaryFile;
+  std::string strategyName, optimizerName;
+  bool ghostWidthGiven = false, ranksGiven = false;
+  bool strict = false;
+};
+
+/// Parses and checks the command line. A request for help or the version is answered, and ends the process.
+llvm::Expected<RunOptions> parseCommandLine(int argc, char **argv);
+
+} // namespace phantom::run
+
+#endif // PHANTOM_RUN_OPTIONS_H

@@ -1,0 +1,155 @@
+//===- phantom-run.cpp - Trains, evaluates and runs models ------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+
+#include "phantom-rt/AtomicFile.h"
+
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+using namespace phantom;
+using namespace phantom::run;
+
+namespace {
+
+constexpr int kInterrupted = 130; // as a shell reports a process that SIGINT ended
+
+/// An option that had no effect: a warning, or an error under --strict.
+Error noEffect(const RunOptions &options, const Twine &what) {
+  if (options.strict)
+    return createStringError(what + " (--strict)");
+  errs() << "phantom-run: warning: " << what << "\n";
+  return Error::success();
+}
+
+Error checkEffects(const RunOptions &options, const rt::Program &program) {
+  if (options.ranksGiven && options.compile.ranks > 1 && program.strategy == "none")
+    return noEffect(options, "--ranks had no effect: no layer was divided");
+  bool ghosts = any_of(program.parameters,
+                       [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
+  if (options.ghostWidthGiven && options.compile.ghostWidth > 0 && !ghosts)
+    return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
+                                 options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
+  return Error::success();
+}
+
+json::Object programSummary(const RunOptions &options, const rt::Program &program) {
+  return json::Object{{"model", program.model},
+                      {"strategy", options.strategyName},
+                      {"ranks", program.ranks},
+                      {"ghost_width", options.compile.ghostWidth},
+                      {"batch_size", program.batch},
+                      {"parameters", program.trainCosts.parameters},
+                      {"formula_flops_per_step", program.trainCosts.formulaFlops},
+                      {"executed_flops_per_step", program.trainCosts.executedFlops}};
+}
+
+void add(json::Object &summary, const rt::TrainReport &report) {
+  summary["steps"] = report.steps;
+  summary["first_loss"] = report.firstLoss;
+  summary["final_loss"] = report.finalLoss;
+  summary["step_seconds_median"] = report.medianStepSeconds;
+  summary["comm_bytes_per_step"] = report.commBytesPerStep;
+  summary["model_comm_bytes_per_step"] = report.modelCommBytesPerStep;
+  summary["model_energy_joules"] = report.modelEnergyJoules;
+}
+
+void add(json::Object &summary, const rt::EvaluationReport &report) {
+  summary["eval_loss"] = report.loss;
+  if (report.accuracy)
+    summary["eval_accuracy"] = *report.accuracy;
+}
+
+Error writeSummary(const RunOptions &options, json::Object summary) {
+  if (options.summaryFile.empty())
+    return Error::success();
+  return rt::writeFileAtomically(options.summaryFile, [&](raw_ostream &os) {
+    os << formatv("{0:2}\n", json::Value(std::move(summary)));
+  });
+}
+
+void print(const rt::EvaluationReport &report) {
+  outs() << formatv("evaluation: {0} rows, loss {1:f6}", report.rows, report.loss);
+  if (report.accuracy)
+    outs() << formatv(", accuracy {0:P2}", *report.accuracy);
+  outs() << "\n";
+}
+
+Expected<int> train(const RunOptions &options, const rt::Program &program, rt::Session &session) {
+  if (!options.gradientsFile.empty())
+    if (Expected<double> loss = session.dumpGradients(options.train.data, options.gradientsFile); !loss)
+      return loss.takeError();
+  Expected<rt::TrainReport> report = session.train(options.train);
+  if (!report)
+    return report.takeError();
+  outs() << rt::summary(*report) << "\n";
+  json::Object summary = programSummary(options, program);
+  add(summary, *report);
+  if (!options.saveFile.empty())
+    if (Error error = session.saveParameters(options.saveFile))
+      return error;
+  if (!options.evaluation.inputs.empty()) {
+    Expected<rt::EvaluationReport> evaluation = session.evaluate(options.evaluation);
+    if (!evaluation)
+      return evaluation.takeError();
+    print(*evaluation);
+    add(summary, *evaluation);
+  }
+  if (Error error = writeSummary(options, std::move(summary)))
+    return error;
+  return report->stopReason == rt::StopReason::Interrupted ? kInterrupted : 0;
+}
+
+Expected<int> runTool(int argc, char **argv) {
+  Expected<RunOptions> options = parseCommandLine(argc, argv);
+  if (!options)
+    return options.takeError();
+  Expected<std::unique_ptr<CompiledProgram>> compiled = compileModel(options->model, options->compile);
+  if (!compiled)
+    return compiled.takeError();
+  const rt::Program &program = (*compiled)->executable.program;
+  if (Error error = checkEffects(*options, program))
+    return error;
+  Expected<std::unique_ptr<rt::Session>> session =
+      rt::Session::create((*compiled)->executable, options->session);
+  if (!session)
+    return session.takeError();
+  switch (options->command) {
+  case Command::Train:
+    return train(*options, program, **session);
+  case Command::Eval: {
+    Expected<rt::EvaluationReport> report = (*session)->evaluate(options->evaluation);
+    if (!report)
+      return report.takeError();
+    print(*report);
+    json::Object summary = programSummary(*options, program);
+    add(summary, *report);
+    if (Error error = writeSummary(*options, std::move(summary)))
+      return error;
+    return 0;
+  }
+  case Command::Infer:
+    if (Error error = (*session)->infer(options->inference, options->outputs))
+      return error;
+    return 0;
+  }
+  llvm_unreachable("unknown command");
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Expected<int> status = runTool(argc, argv);
+  if (status)
+    return *status;
+  errs() << "phantom-run: error: " << toString(status.takeError()) << "\n";
+  return 1;
+}
