@@ -1,0 +1,70 @@
+// RUN: phantom-opt %s --split-input-file --verify-diagnostics --phantom-partition="strategy=phantom ranks=4 ghost-width=3"
+
+phantom.parameter @fc1.weight : tensor<6x8xf32> init <uniform, fan_in = 8> trainable
+
+func.func @forward(%x: tensor<5x8xf32> {phantom.input = "x"}, %w: tensor<6x8xf32> {phantom.parameter = @fc1.weight},
+                   %v: tensor<2x6xf32> {phantom.parameter = @fc2.weight}) -> tensor<5x2xf32> {
+  // expected-error @+1 {{layer 'fc1': output width 6 is not divisible by 4 ranks; use another number of ranks, or exclude the layer with select}}
+  %h = phantom.linear %x, %w : (tensor<5x8xf32>, tensor<6x8xf32>) -> tensor<5x6xf32>
+  %y = phantom.linear %h, %v : (tensor<5x6xf32>, tensor<2x6xf32>) -> tensor<5x2xf32>
+  return %y : tensor<5x2xf32>
+}
+phantom.parameter @fc2.weight : tensor<2x6xf32> init <uniform, fan_in = 6> trainable
+
+// -----
+
+// The last layer divides its input.
+phantom.parameter @fc.weight : tensor<3x6xf32> init <uniform, fan_in = 6> trainable
+
+func.func @forward(%x: tensor<5x6xf32> {phantom.input = "x"}, %w: tensor<3x6xf32> {phantom.parameter = @fc.weight}) -> tensor<5x3xf32> {
+  // expected-error @+1 {{layer 'fc': input width 6 is not divisible by 4 ranks}}
+  %y = phantom.linear %x, %w : (tensor<5x6xf32>, tensor<3x6xf32>) -> tensor<5x3xf32>
+  return %y : tensor<5x3xf32>
+}
+
+// -----
+
+phantom.parameter @a.weight : tensor<8x8xf32> init <uniform, fan_in = 8> trainable
+phantom.parameter @b.weight : tensor<8x8xf32> init <uniform, fan_in = 8> trainable
+phantom.parameter @c.weight : tensor<8x8xf32> init <uniform, fan_in = 8> trainable
+
+func.func @forward(%x: tensor<5x8xf32> {phantom.input = "x"}, %a: tensor<8x8xf32> {phantom.parameter = @a.weight},
+                   %b: tensor<8x8xf32> {phantom.parameter = @b.weight}, %c: tensor<8x8xf32> {phantom.parameter = @c.weight}) -> tensor<5x8xf32> {
+  %0 = phantom.linear %x, %a : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+  // expected-error @+1 {{layer 'b': ghost-width 3 exceeds the width of a shard, 2 (of 8 on 4 ranks); use a smaller one}}
+  %1 = phantom.linear %0, %b : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+  %2 = phantom.linear %1, %c : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+  return %2 : tensor<5x8xf32>
+}
+
+// -----
+
+// One weight cannot be divided in two ways.
+// expected-error @+1 {{parameter 'w.weight' is shared by layers that would be divided differently; exclude one with select}}
+phantom.parameter @w.weight : tensor<8x8xf32> init <uniform, fan_in = 8> trainable
+
+func.func @forward(%x: tensor<5x8xf32> {phantom.input = "x"}, %w: tensor<8x8xf32> {phantom.parameter = @w.weight}) -> tensor<5x8xf32> {
+  %0 = phantom.linear %x, %w : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+  %1 = phantom.linear %0, %w : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+  return %1 : tensor<5x8xf32>
+}
+
+// -----
+
+// expected-error @+1 {{@forward has dynamic shapes: run phantom-specialize-batch first}}
+func.func @forward(%x: tensor<?x8xf32> {phantom.input = "x"}) -> tensor<?x8xf32> {
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+
+// expected-error @+1 {{the module has no function @forward of one block: import a model first}}
+module {
+}
+
+// -----
+
+// expected-warning @+1 {{select '*' matches no linear layer: the model stays replicated}}
+func.func @forward(%x: tensor<4x8xf32> {phantom.input = "x"}) -> tensor<4x8xf32> {
+  return %x : tensor<4x8xf32>
+}
