@@ -48,18 +48,21 @@ std::string place(mlir::Location location) {
 /// Keeps the first error, prints warnings, and remarks where asked.
 class Diagnostics {
 public:
-  Diagnostics(mlir::MLIRContext &context, bool remarks)
-      : handler(&context, [this, remarks](Diagnostic &diagnostic) {
+  Diagnostics(mlir::MLIRContext &context, bool remarks, bool strict)
+      : handler(&context, [this, remarks, strict](Diagnostic &diagnostic) {
           std::string text = place(diagnostic.getLocation()) + diagnostic.str();
-          if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+          bool warning = diagnostic.getSeverity() == DiagnosticSeverity::Warning;
+          if (diagnostic.getSeverity() == DiagnosticSeverity::Error || (warning && strict)) {
             if (first.empty())
               first = text;
-          } else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) {
+          } else if (warning) {
             errs() << "warning: " << text << "\n";
           } else if (remarks && diagnostic.getSeverity() == DiagnosticSeverity::Remark) {
             errs() << "remark: " << text << "\n";
           }
         }) {}
+
+  bool failed() const { return !first.empty(); }
 
   Error error(const Twine &fallback) const {
     return createStringError(first.empty() ? fallback.str() : first);
@@ -125,7 +128,7 @@ Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(String
   registerAllDialects(registry);
   // Modules are small: threads would cost more than they give.
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  Diagnostics diagnostics(context, options.remarks);
+  Diagnostics diagnostics(context, options.remarks, options.strict);
 
   if (!sys::fs::exists(model))
     return createStringError("cannot read the model '" + model + "': no such file");
@@ -137,7 +140,7 @@ Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(String
 
   PassManager front(&context, "builtin.module");
   buildPipeline(front, options, options.batchSize ? options.batchSize : defaultBatch(**module));
-  if (failed(front.run(**module)))
+  if (failed(front.run(**module)) || diagnostics.failed())
     return diagnostics.error("cannot partition or differentiate '" + model + "'");
   for (auto function : make_early_inc_range((*module)->getOps<FuncOp>()))
     if (!is_contained(options.functions, function.getName()))
@@ -158,6 +161,7 @@ Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(String
   if (!compiled)
     return diagnostics.error(toString(compiled.takeError()));
   rt::Program &program = (*compiled)->executable.program;
+  program.ghostWidth = options.ghostWidth;
   for (rt::Parameter &parameter : program.parameters)
     if (parameter.init.source && sys::path::is_relative(parameter.init.source->file)) {
       SmallString<128> path(sys::path::parent_path(model));

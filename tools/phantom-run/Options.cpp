@@ -100,7 +100,7 @@ Text outputs("outputs", inferOnly, outputFlags, "F.npy", "the model's first outp
 Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
 Text trace("trace", trainOnly, outputFlags, "F.json", "Chrome trace of the first 10 steps");
 Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
-Text summaryFile("summary", withLoss, outputFlags, "F.json", "what the run came to, as one JSON object");
+Text summaryFile("summary", trainOnly, outputFlags, "F.json", "what the run came to, as one JSON object");
 Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
                    "gradients at the first values, of the first batch in file order");
 Text save("save", trainOnly, outputFlags, "F.safetensors", "trained parameters (.onnx: not in this version)");
@@ -184,7 +184,6 @@ Error readPartition(RunOptions &options) {
   CompileOptions &compile = options.compile;
   options.strategyName = strategy;
   options.ghostWidthGiven = ghostWidth.given();
-  options.ranksGiven = ranks.given();
   compile.select = select;
   compile.dataDir = dataDir;
   if (StringRef(init).consume_front("from-file=")) {
@@ -234,7 +233,7 @@ Error readExecution(RunOptions &options) {
   compile.overlapExchanges = !noOverlap;
   compile.remarks = remarks;
   options.session.bindThreads = bindCores;
-  options.strict = strict;
+  compile.strict = options.strict = strict;
   return Error::success();
 }
 
@@ -274,7 +273,6 @@ Error readLoss(RunOptions &options) {
 
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
-  options.optimizerName = optimizer;
   if (Error error = firstError(
           {[&] { return readData(inputs, &targets, train.data); }, [&] { return readLoss(options); },
            [&] {
@@ -322,7 +320,6 @@ Error readCommand(RunOptions &options) {
     return readTraining(options);
   case Command::Eval:
     options.compile.functions = {"evaluate"};
-    options.summaryFile = summaryFile;
     if (Error error = readData(inputs, &targets, options.evaluation))
       return error;
     return readLoss(options);

@@ -29,8 +29,8 @@ struct RunOptions {
   std::string gradientsFile; ///< --dump-gradients
   std::string saveFile;
   std::string summaryFile;
-  std::string strategyName, optimizerName;
-  bool ghostWidthGiven = false, ranksGiven = false;
+  std::string strategyName;
+  bool ghostWidthGiven = false;
   bool strict = false;
 };
 

@@ -8,10 +8,7 @@
 
 #include "Options.h"
 
-#include "phantom-rt/AtomicFile.h"
-
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
@@ -31,49 +28,12 @@ Error noEffect(const RunOptions &options, const Twine &what) {
 }
 
 Error checkEffects(const RunOptions &options, const rt::Program &program) {
-  if (options.ranksGiven && options.compile.ranks > 1 && program.strategy == "none")
-    return noEffect(options, "--ranks had no effect: no layer was divided");
   bool ghosts = any_of(program.parameters,
                        [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
   if (options.ghostWidthGiven && options.compile.ghostWidth > 0 && !ghosts)
     return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
                                  options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
   return Error::success();
-}
-
-json::Object programSummary(const RunOptions &options, const rt::Program &program) {
-  return json::Object{{"model", program.model},
-                      {"strategy", options.strategyName},
-                      {"ranks", program.ranks},
-                      {"ghost_width", options.compile.ghostWidth},
-                      {"batch_size", program.batch},
-                      {"parameters", program.trainCosts.parameters},
-                      {"formula_flops_per_step", program.trainCosts.formulaFlops},
-                      {"executed_flops_per_step", program.trainCosts.executedFlops}};
-}
-
-void add(json::Object &summary, const rt::TrainReport &report) {
-  summary["steps"] = report.steps;
-  summary["first_loss"] = report.firstLoss;
-  summary["final_loss"] = report.finalLoss;
-  summary["step_seconds_median"] = report.medianStepSeconds;
-  summary["comm_bytes_per_step"] = report.commBytesPerStep;
-  summary["model_comm_bytes_per_step"] = report.modelCommBytesPerStep;
-  summary["model_energy_joules"] = report.modelEnergyJoules;
-}
-
-void add(json::Object &summary, const rt::EvaluationReport &report) {
-  summary["eval_loss"] = report.loss;
-  if (report.accuracy)
-    summary["eval_accuracy"] = *report.accuracy;
-}
-
-Error writeSummary(const RunOptions &options, json::Object summary) {
-  if (options.summaryFile.empty())
-    return Error::success();
-  return rt::writeFileAtomically(options.summaryFile, [&](raw_ostream &os) {
-    os << formatv("{0:2}\n", json::Value(std::move(summary)));
-  });
 }
 
 void print(const rt::EvaluationReport &report) {
@@ -91,20 +51,18 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, rt::S
   if (!report)
     return report.takeError();
   outs() << rt::summary(*report) << "\n";
-  json::Object summary = programSummary(options, program);
-  add(summary, *report);
   if (!options.saveFile.empty())
     if (Error error = session.saveParameters(options.saveFile))
       return error;
+  std::optional<rt::EvaluationReport> evaluation;
   if (!options.evaluation.inputs.empty()) {
-    Expected<rt::EvaluationReport> evaluation = session.evaluate(options.evaluation);
-    if (!evaluation)
-      return evaluation.takeError();
+    if (Error error = session.evaluate(options.evaluation).moveInto(evaluation))
+      return error;
     print(*evaluation);
-    add(summary, *evaluation);
   }
-  if (Error error = writeSummary(options, std::move(summary)))
-    return error;
+  if (!options.summaryFile.empty())
+    if (Error error = rt::writeSummary(options.summaryFile, program, *report, evaluation))
+      return error;
   return report->stopReason == rt::StopReason::Interrupted ? kInterrupted : 0;
 }
 
@@ -130,10 +88,6 @@ Expected<int> runTool(int argc, char **argv) {
     if (!report)
       return report.takeError();
     print(*report);
-    json::Object summary = programSummary(*options, program);
-    add(summary, *report);
-    if (Error error = writeSummary(*options, std::move(summary)))
-      return error;
     return 0;
   }
   case Command::Infer:

@@ -40,7 +40,8 @@ struct CompileOptions {
   bool fuseEpilogues = true;
   bool overlapExchanges = true;
   std::string dataDir;  ///< of external data; empty: the model's folder
-  bool remarks = false; ///< print the passes' remarks
+  bool remarks = false;  ///< print the passes' remarks
+  bool strict = false;   ///< a warning (an option without effect) is an error
 };
 
 /// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that

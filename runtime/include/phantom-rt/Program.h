@@ -224,6 +224,7 @@ struct Program {
   std::string model;
   std::string strategy; ///< "none", "phantom", "tensor" or "megatron"
   int64_t ranks = 1;
+  int64_t ghostWidth = 0; ///< as asked for; 0 where nothing was
   int64_t batch = 0;
   ElementType element = ElementType::F32; ///< of activations and parameters
   std::string loss;                       ///< "", "cross-entropy", "mse" or "bce"

@@ -47,6 +47,7 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("model", program.model);
       json.attribute("strategy", program.strategy);
       json.attribute("ranks", program.ranks);
+      json.attribute("ghost_width", program.ghostWidth);
       json.attribute("batch_size", program.batch);
       json.attribute("parameters", program.trainCosts.parameters);
       json.attribute("formula_flops_per_step", program.trainCosts.formulaFlops);
