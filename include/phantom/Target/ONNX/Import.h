@@ -1,0 +1,40 @@
+//===- Import.h - Reads ONNX models -----------------------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_TARGET_ONNX_IMPORT_H
+#define PHANTOM_TARGET_ONNX_IMPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+
+namespace phantom::onnx {
+
+/// Where a model's weights may be read from, and where the IR finds them afterwards.
+struct ImportOptions {
+  /// Folder that external data must lie in, symbolic links resolved. Empty: the model's.
+  std::string dataDir;
+  /// The .safetensors file that gets the weights which are inside the model; it is written atomically, and
+  /// only where there are any. Empty: the IR refers to them in place, by offset in the model file; weights
+  /// that are neither f32 nor f64 are an error then.
+  std::string weightsFile;
+  /// Folder that the IR's sources are relative to. Empty: that of `weightsFile`, or else the model's.
+  std::string baseDir;
+};
+
+/// Reads the ONNX model `path` as a dense model: a module with `phantom.parameter` declarations and
+/// `@forward`, as docs/Architecture.md describes it, verified. Activations and parameters are f32, whatever
+/// the model's float type (with a remark). Where the file is no model that this version can read, emits one
+/// error and returns failure.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+importOnnxModel(llvm::StringRef path, mlir::MLIRContext &context, const ImportOptions &options = {});
+
+} // namespace phantom::onnx
+
+#endif // PHANTOM_TARGET_ONNX_IMPORT_H

@@ -1,0 +1,79 @@
+//===- Model.cpp - ONNX models in memory ------------------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Model.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace phantom::onnx {
+
+std::string dataTypeName(int32_t type) {
+  static constexpr const char *names[] = {
+      "undefined", "float",   "uint8",  "int8",   "uint16", "int16",     "int32",      "int64",   "string",
+      "bool",      "float16", "double", "uint32", "uint64", "complex64", "complex128", "bfloat16"};
+  if (type >= 0 && type < static_cast<int32_t>(std::size(names)))
+    return names[type];
+  return "type " + std::to_string(type);
+}
+
+bool isFloatType(int32_t type) {
+  return is_contained({DataType::Float, DataType::Double, DataType::Float16, DataType::BFloat16},
+                      static_cast<DataType>(type));
+}
+
+int64_t dataTypeWidth(int32_t type) {
+  switch (static_cast<DataType>(type)) {
+  case DataType::Bool:
+    return 1;
+  case DataType::Float16:
+  case DataType::BFloat16:
+    return 2;
+  case DataType::Float:
+  case DataType::Int32:
+    return 4;
+  case DataType::Int64:
+  case DataType::Double:
+    return 8;
+  }
+  return 0;
+}
+
+int64_t Tensor::elements() const {
+  int64_t product = 1;
+  for (int64_t extent : dims)
+    product *= extent;
+  return product;
+}
+
+const Attribute *Node::attribute(StringRef attributeName) const {
+  auto found = find_if(attributes, [&](const Attribute &a) { return a.name == attributeName; });
+  return found == attributes.end() ? nullptr : &*found;
+}
+
+std::string Node::label() const {
+  std::string type = (domain.empty() ? opType : domain + "." + opType);
+  std::string printable = quoteName(type);
+  StringRef unquoted = StringRef(printable).drop_front().drop_back();
+  return (name.empty() ? "#" + std::to_string(index) : quoteName(name)) + " (" + unquoted.str() + ")";
+}
+
+std::string quoteName(StringRef name) {
+  constexpr size_t readable = 120;
+  std::string text;
+  raw_string_ostream stream(text);
+  stream << "'";
+  printEscapedString(name.take_front(readable), stream);
+  stream << (name.size() > readable ? "…'" : "'");
+  return text;
+}
+
+} // namespace phantom::onnx

@@ -1,0 +1,231 @@
+//===- Parameters.cpp - Which constants of a model are parameters -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Parameters.h"
+
+#include "ExternalData.h"
+#include "Normalize.h"
+#include "ParameterNames.h"
+
+#include "phantom-rt/SafeTensors.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+using mlir::emitError;
+using mlir::emitRemark;
+using mlir::failure;
+using mlir::FailureOr;
+using mlir::LogicalResult;
+using mlir::success;
+
+namespace phantom::onnx {
+
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+static rt::StorageType storageType(int32_t type) {
+  switch (static_cast<DataType>(type)) {
+  case DataType::Float16:
+    return rt::StorageType::F16;
+  case DataType::BFloat16:
+    return rt::StorageType::BF16;
+  case DataType::Double:
+    return rt::StorageType::F64;
+  default:
+    return rt::StorageType::F32;
+  }
+}
+
+Expected<std::vector<float>> readFloats(const Tensor &tensor, StringRef modelPath, StringRef dataDir) {
+  std::unique_ptr<MemoryBuffer> buffer;
+  StringRef bytes = tensor.bytes;
+  if (tensor.external) {
+    Expected<FileRange> range = resolveExternalData(tensor, modelPath, dataDir);
+    if (!range)
+      return range.takeError();
+    auto slice = MemoryBuffer::getFileSlice(range->file, range->length, range->offset);
+    if (!slice)
+      return createStringError(slice.getError(), "cannot read " + quoteName(range->file));
+    buffer = std::move(*slice);
+    bytes = buffer->getBuffer();
+  }
+  std::vector<float> values(tensor.elements());
+  rt::convertElements(storageType(tensor.type), reinterpret_cast<const std::byte *>(bytes.data()),
+                      rt::ElementType::F32, values.data(), static_cast<int64_t>(values.size()));
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Selection and names
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct Use {
+  const Node *node;
+  unsigned input;
+};
+
+/// All uses of each initializer by nodes.
+StringMap<SmallVector<Use, 1>> collectUses(const Model &model) {
+  StringMap<SmallVector<Use, 1>> uses;
+  for (const auto &tensor : model.initializers)
+    uses[tensor->name];
+  for (const Node &node : model.nodes)
+    for (auto [i, input] : enumerate(node.inputs))
+      if (auto found = uses.find(input); found != uses.end())
+        found->second.push_back({&node, static_cast<unsigned>(i)});
+  return uses;
+}
+
+/// Whether the use makes its operand the weight or bias of a linear layer, as far as the next nodes tell.
+bool isLayerUse(const Use &use, const StringMap<const Node *> &producers) {
+  StringRef type = use.node->opType;
+  if (type == "Gemm" || type == "MatMul")
+    return true;
+  if (type != "Add" || use.node->inputs.size() != 2)
+    return false;
+  auto producer = producers.find(use.node->inputs[1 - use.input]);
+  return producer != producers.end() && producer->second->opType == "MatMul";
+}
+
+/// Names that a later pass gives to functions and other symbols.
+constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "train_step",
+                                       "infer",   "mesh",     "kernels"};
+
+} // namespace
+
+static std::string uniqueName(std::string name, StringSet<> &taken) {
+  std::string unique = name;
+  for (unsigned suffix = 1; is_contained(kReserved, unique) || !taken.insert(unique).second; ++suffix)
+    unique = name + "_" + std::to_string(suffix);
+  return unique;
+}
+
+//===----------------------------------------------------------------------===//
+// Sources
+//===----------------------------------------------------------------------===//
+
+static std::string folderOf(StringRef path) { return sys::path::parent_path(path).str(); }
+
+static std::string baseFolder(const Model &model, const ImportOptions &options) {
+  if (!options.baseDir.empty())
+    return options.baseDir;
+  return folderOf(options.weightsFile.empty() ? StringRef(model.path) : StringRef(options.weightsFile));
+}
+
+/// Decides where the bytes of a parameter are to be found, and fetches them if that is the weights file.
+LogicalResult ParameterSet::locate(Parameter &parameter, const Model &model, const ImportOptions &options,
+                                   mlir::Location location) {
+  const Tensor &tensor = *parameter.tensor;
+  mlir::MLIRContext *context = location.getContext();
+  auto failed = [&](const Twine &why) {
+    return emitError(location) << "initializer " << quoteName(tensor.name) << ": " << why;
+  };
+  std::string base = baseFolder(model, options);
+  auto isType = [&](DataType type) { return tensor.type == static_cast<int32_t>(type); };
+  // The runtime converts f64 as it loads; narrower types it converts only where a tensor says what it holds.
+  bool inPlace = isType(DataType::Float) || (isType(DataType::Double) && options.weightsFile.empty());
+  mlir::Type element = isType(DataType::Double) ? mlir::Type(mlir::Float64Type::get(context))
+                                                : mlir::Type(mlir::Float32Type::get(context));
+  auto setRange = [&](StringRef file, uint64_t offset, uint64_t length) {
+    parameter.source = mlir::phantom::SourceAttr::get(context, relativePath(file, base), "", offset, length,
+                                                      mlir::RankedTensorType::get(tensor.dims, element));
+    return success();
+  };
+  if (inPlace && tensor.external) {
+    Expected<FileRange> range = resolveExternalData(tensor, model.path, options.dataDir);
+    if (!range)
+      return failed(toString(range.takeError()));
+    return setRange(range->file, range->offset, range->length);
+  }
+  if (options.weightsFile.empty()) {
+    if (inPlace && tensor.fileOffset)
+      return setRange(model.path, *tensor.fileOffset, tensor.bytes.size());
+    return failed(
+        "its " + dataTypeName(tensor.type) +
+        " elements cannot be used in place: import the model with phantom-translate --import-onnx first");
+  }
+  Written entry{entries.size(), tensor.bytes};
+  if (!isType(DataType::Float) || tensor.bytes.data() == tensor.owned.data()) {
+    Expected<std::vector<float>> values = readFloats(tensor, model.path, options.dataDir);
+    if (!values)
+      return failed(toString(values.takeError()));
+    converted.push_back(std::make_unique<std::vector<float>>(std::move(*values)));
+    entry.bytes = {reinterpret_cast<const char *>(converted.back()->data()),
+                   converted.back()->size() * sizeof(float)};
+  }
+  written.push_back(entry);
+  parameter.source = mlir::phantom::SourceAttr::get(context, relativePath(options.weightsFile, base),
+                                                    parameter.symbol, 0, 0, parameter.type);
+  return success();
+}
+
+FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOptions &options,
+                                             mlir::MLIRContext &context) {
+  StringMap<SmallVector<Use, 1>> uses = collectUses(model);
+  StringMap<const Node *> producers;
+  for (const Node &node : model.nodes)
+    for (const std::string &output : node.outputs)
+      producers[output] = &node;
+
+  ParameterSet set;
+  StringSet<> taken;
+  size_t conversions = 0;
+  int32_t convertedType = 0;
+  for (const auto &tensor : model.initializers) {
+    ArrayRef<Use> tensorUses = uses[tensor->name];
+    auto layerUse = find_if(tensorUses, [&](const Use &use) { return isLayerUse(use, producers); });
+    bool scalar = tensor->dims.empty() || (tensor->elements() == 1 && layerUse == tensorUses.end());
+    if (!isFloatType(tensor->type) || scalar || tensorUses.empty())
+      continue;
+    mlir::Location location = mlir::NameLoc::get(mlir::StringAttr::get(&context, tensor->name));
+    if (tensor->elements() == 0)
+      return emitError(location) << "initializer " << quoteName(tensor->name) << " has no elements";
+    const Use &naming = layerUse == tensorUses.end() ? tensorUses.front() : *layerUse;
+    Parameter parameter;
+    parameter.tensor = tensor;
+    parameter.symbol =
+        uniqueName(isAnonymous(tensor->name) ? recoverName(*naming.node, naming.input) : tensor->name, taken);
+    parameter.trainable = any_of(tensorUses, [](const Use &use) {
+      return use.node->opType != "Sub" && (use.node->opType != "Div" || use.input == 0);
+    });
+    parameter.type = mlir::RankedTensorType::get(tensor->dims, mlir::Float32Type::get(&context));
+    if (mlir::failed(set.locate(parameter, model, options, location)))
+      return failure();
+    if (tensor->type != static_cast<int32_t>(DataType::Float)) {
+      ++conversions;
+      convertedType = tensor->type;
+    }
+    set.entries.push_back(std::move(parameter));
+  }
+  if (conversions)
+    emitRemark(modelLocation(model, context))
+        << conversions << " parameters are converted from " << dataTypeName(convertedType) << " to float";
+  return set;
+}
+
+LogicalResult ParameterSet::write(const ImportOptions &options, mlir::Location location) const {
+  if (written.empty())
+    return success();
+  std::vector<rt::NamedTensor> tensors;
+  for (const Written &entry : written) {
+    const Parameter &parameter = entries[entry.parameter];
+    tensors.push_back({parameter.symbol,
+                       {rt::ElementType::F32, {parameter.tensor->dims.begin(), parameter.tensor->dims.end()}},
+                       entry.bytes.data()});
+  }
+  if (Error error = rt::writeSafeTensors(options.weightsFile, tensors))
+    return emitError(location) << toString(std::move(error));
+  return success();
+}
+
+} // namespace phantom::onnx

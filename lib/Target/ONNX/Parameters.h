@@ -1,0 +1,64 @@
+//===- Parameters.h - Which constants of a model are parameters -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_LIB_TARGET_ONNX_PARAMETERS_H
+#define PHANTOM_LIB_TARGET_ONNX_PARAMETERS_H
+
+#include "Model.h"
+
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+#include "phantom/Target/ONNX/Import.h"
+
+namespace phantom::onnx {
+
+/// An initializer that becomes a `phantom.parameter` and an argument of `@forward`.
+struct Parameter {
+  std::shared_ptr<Tensor> tensor;
+  std::string symbol;
+  bool trainable = false;
+  mlir::RankedTensorType type;
+  mlir::phantom::SourceAttr source;
+};
+
+/// The parameters of a normalised model, in the order of the file: floating-point initializers that nodes use
+/// and that are not scalars. One element in some dimensions is a scalar, too, unless it is a weight or a
+/// bias. Parameters that nodes only subtract or divide by (means and deviations of the data) are not
+/// trainable.
+class ParameterSet {
+public:
+  /// Emits an error where the bytes of a parameter cannot be found.
+  static mlir::FailureOr<ParameterSet> create(const Model &model, const ImportOptions &options,
+                                              mlir::MLIRContext &context);
+
+  llvm::ArrayRef<Parameter> parameters() const { return entries; }
+
+  /// Writes the .safetensors file that the sources refer to, if there is one.
+  mlir::LogicalResult write(const ImportOptions &options, mlir::Location location) const;
+
+private:
+  mlir::LogicalResult locate(Parameter &parameter, const Model &model, const ImportOptions &options,
+                             mlir::Location location);
+
+  /// Bytes that go to the weights file; the model's, or converted ones in `converted`.
+  struct Written {
+    size_t parameter;
+    llvm::StringRef bytes;
+  };
+
+  std::vector<Parameter> entries;
+  std::vector<Written> written;
+  std::vector<std::unique_ptr<std::vector<float>>> converted;
+};
+
+/// Reads all elements of a floating-point tensor as f32; external ones from their file.
+llvm::Expected<std::vector<float>> readFloats(const Tensor &tensor, llvm::StringRef modelPath,
+                                              llvm::StringRef dataDir);
+
+} // namespace phantom::onnx
+
+#endif // PHANTOM_LIB_TARGET_ONNX_PARAMETERS_H
