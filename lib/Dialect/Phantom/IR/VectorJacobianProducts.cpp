@@ -35,6 +35,22 @@ Value splat(OpBuilder &b, Location loc, Type type, double value) {
   return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(tensor, element.getValue()));
 }
 
+/// The type of the sum over `dims`: partial where that sums over the ranks' blocks.
+RankedTensorType sumType(RankedTensorType type, ArrayRef<int64_t> dims) {
+  SmallVector<int64_t> shape;
+  StateAttr state = getState(type);
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    if (!llvm::is_contained(dims, d))
+      shape.push_back(type.getDimSize(d));
+    if (getShardDim(type) != d)
+      continue;
+    bool summed = llvm::is_contained(dims, d);
+    state = StateAttr::get(type.getContext(), state.getAxis(), summed ? StateKind::Partial : StateKind::Shard,
+                           summed ? 0 : shape.size() - 1);
+  }
+  return RankedTensorType::get(shape, type.getElementType(), state);
+}
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -141,23 +157,13 @@ Cotangents BroadcastOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<b
   auto in = cast<RankedTensorType>(getInput().getType()), out = cast<RankedTensorType>(getOutput().getType());
   auto gradientType = cast<RankedTensorType>(getCotangentType(in));
   int64_t shift = out.getRank() - in.getRank();
-  SmallVector<int64_t> dims, kept;
-  for (int64_t d = 0; d < out.getRank(); ++d) {
-    bool stretched = d >= shift && in.getDimSize(d - shift) == 1 && out.getDimSize(d) != 1;
-    if (d < shift || stretched)
+  SmallVector<int64_t> dims;
+  for (int64_t d = 0; d < out.getRank(); ++d)
+    if (d < shift || (in.getDimSize(d - shift) == 1 && out.getDimSize(d) != 1))
       dims.push_back(d);
-    else
-      kept.push_back(out.getDimSize(d));
-  }
-  if (static_cast<int64_t>(kept.size()) == in.getRank()) {
-    result[0] = ReduceSumOp::create(b, getLoc(), gradientType, cotangents[0], dims);
-    return result;
-  }
-  auto summedType = RankedTensorType::get(kept, in.getElementType());
-  if (getState(in))
-    return emitOpError("of a sharded operand with unit dimensions cannot be differentiated");
-  Value sum = ReduceSumOp::create(b, getLoc(), summedType, cotangents[0], dims);
-  result[0] = ReshapeOp::create(b, getLoc(), gradientType, sum);
+  RankedTensorType summed = sumType(cast<RankedTensorType>(cotangents[0].getType()), dims);
+  Value sum = ReduceSumOp::create(b, getLoc(), summed, cotangents[0], dims);
+  result[0] = summed == gradientType ? sum : Value(ReshapeOp::create(b, getLoc(), gradientType, sum));
   return result;
 }
 
