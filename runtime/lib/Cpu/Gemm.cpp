@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <dnnl.hpp>
 #include <map>
+#include <mutex>
 #include <tuple>
 
 using namespace llvm;
@@ -73,6 +74,10 @@ void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command) {
 }
 
 Planned plan(const GemmCommand &command, const dnnl::engine &engine) {
+  // One rank at a time: the first one compiles the code, and the others find
+  // it in oneDNN's cache instead of compiling it once more.
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
   constexpr auto f32 = dnnl::memory::data_type::f32;
   Planned planned;
   planned.a = {{command.m, command.k}, f32, {command.aRow, command.aCol}};
