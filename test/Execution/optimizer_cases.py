@@ -29,6 +29,8 @@ def optimizer(kind, strategy, ranks):
             if strategy == "phantom":
                 flags += ["--first-layer", "phantom", "--last-layer", "phantom"]
             rate = LEARNING_RATES[kind]
+            if kind == "adamw":
+                flags += ["--weight-decay", 0.01]
             scratch.run("train", "model.onnx", *flags, *train_flags(16, "cross-entropy", kind, rate))
             expected = reference_losses(network, double(parameters), x.astype(np.float64), t, "cross-entropy",
                                         reference.Optimizer(kind, rate))
