@@ -95,7 +95,7 @@ LogicalResult GraphImporter::declareParameters(ModuleOp module) {
   for (const Parameter &parameter : parameters.parameters()) {
     auto init =
         mlir::phantom::InitAttr::get(builder.getContext(), mlir::phantom::InitKind::Load, parameter.source,
-                                     /*transposed=*/false, /*ghost_width=*/0, /*fan_in=*/0);
+                                     /*transposed=*/false, /*ghost_width=*/0, /*fan_in=*/0, /*zero_own=*/false);
     mlir::phantom::ParameterOp::create(
         builder, named(parameter.tensor->name), builder.getStringAttr(parameter.symbol),
         TypeAttr::get(parameter.type), mlir::phantom::LayoutAttr(), init,
