@@ -31,6 +31,7 @@ if config.phantom_sanitize:
 llvm_config.use_default_substitutions()
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 config.substitutions += [
+    ("%{source}", config.phantom_source_dir),
     ("%{examples}", os.path.join(config.phantom_source_dir, "examples")),
     ("%{inputs}", os.path.join(config.test_source_root, "Inputs")),
     ("%{python}", config.python_executable),

@@ -1,4 +1,4 @@
-// RUN: phantom-opt %s --split-input-file --verify-diagnostics --phantom-partition="strategy=phantom ranks=4 ghost-width=3"
+// RUN: phantom-opt %s --split-input-file --verify-diagnostics=only-expected --phantom-partition="strategy=phantom ranks=4 ghost-width=3"
 
 phantom.parameter @fc1.weight : tensor<6x8xf32> init <uniform, fan_in = 8> trainable
 

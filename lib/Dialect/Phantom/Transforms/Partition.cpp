@@ -275,6 +275,8 @@ FailureOr<Value> Partitioner::columnParallel(LinearOp op, const Layer &layer, Va
   FailureOr<Value> bias = layer.bias ? shardOf(layer.bias, 0, layer.in) : FailureOr<Value>(Value());
   if (failed(weight) || failed(bias))
     return failure();
+  op.emitRemark() << "layer '" << layer.name << "' is column parallel: " << layer.in * layer.out / ranks
+                  << " weights per rank, of " << layer.in * layer.out;
   Value shared = toPerRank(input, loc);
   auto whole = tensorType(op.getOutput());
   Value output =
@@ -292,6 +294,8 @@ FailureOr<Value> Partitioner::rowParallel(LinearOp op, const Layer &layer, Value
   FailureOr<Value> bias = layer.bias ? replicatedParameter(layer.bias, layer.in) : FailureOr<Value>(Value());
   if (failed(weight) || failed(bias))
     return failure();
+  op.emitRemark() << "layer '" << layer.name << "' is row parallel: " << layer.in * layer.out / ranks
+                  << " weights per rank, of " << layer.in * layer.out << ", and one all-reduce";
   Value shard = toShard(input, tensorType(input).getRank() - 1, loc);
   auto whole = tensorType(op.getOutput());
   Value partial = LinearOp::create(b, loc, withState(whole, state(StateKind::Partial)), shard, *weight,
@@ -312,6 +316,8 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
                           << " exceeds the width of a shard, " << std::min(mIn, mOut) << " (of "
                           << std::min(layer.in, layer.out) << " on " << ranks << " ranks); use a smaller one";
 
+  op.emitRemark() << "layer '" << layer.name << "' is a phantom layer of " << k << " ghosts per rank: "
+                  << mIn * mOut + k * (mIn + (ranks - 1) * mOut) << " weights per rank, of " << layer.in * layer.out;
   MLIRContext *context = module.getContext();
   Type element = tensorType(op.getOutput()).getElementType();
   StateAttr block = state(StateKind::Block);
@@ -358,7 +364,11 @@ FailureOr<Value> Partitioner::partitionLayer(LinearOp op, const Layer &layer) {
   if (op.getBias() && !layer.bias)
     return op.emitError() << "layer '" << layer.name
                           << "' has a bias that is no parameter; exclude the layer with select";
-  Value input = map.lookup(op.getInput());
+  FailureOr<Value> mapped = map.contains(op.getInput()) ? FailureOr<Value>(map.lookup(op.getInput()))
+                                                        : operandAs(op.getInput(), std::nullopt, op.getLoc());
+  if (failed(mapped))
+    return failure();
+  Value input = *mapped;
   bool isSharded = getShardDim(input.getType()).has_value();
   bool reduce = layer.last && options.lastLayer == LastLayer::Reduce;
   switch (options.strategy) {
