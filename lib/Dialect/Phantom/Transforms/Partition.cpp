@@ -193,7 +193,9 @@ InitAttr Partitioner::startOf(ParameterOp dense, InitKind fromDense, const Layer
                               bool zeroOwn) {
   MLIRContext *context = module.getContext();
   InitAttr init = dense.getInit();
-  if (options.init == InitStart::Random && fanIn > 0)
+  // A dense weight without a source has no blocks to start from.
+  bool sourceless = fromDense != InitKind::Load && !init.getSource();
+  if ((options.init == InitStart::Random && fanIn > 0) || sourceless)
     return InitAttr::get(context, InitKind::Uniform, {}, false, 0, fanIn, zeroOwn);
   if (fromDense == InitKind::Load)
     return init;
