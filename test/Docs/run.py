@@ -8,8 +8,8 @@
 """usage: run.py --tools-dir DIR [--jobs N] [--sanitize KIND] [--only TEXT]
 
 Every ```sh block of the documents below is run by bash, in order, in a scratch copy of the folder that it is written for,
-with the tools in PATH; a ```text block after it must occur in what it prints, where "…" stands for anything. Every
-relative link of every .md file must lead somewhere. The last line is "N passed, N failed".
+with the tools in PATH; the lines of a ```text block after it must occur in what it prints, in this order, where "…" stands
+for anything. Every relative link of every .md file must lead somewhere. The last line is "N passed, N failed".
 """
 import argparse
 import os
@@ -40,7 +40,7 @@ def blocks(text):
 
 def matches(expected, printed):
     tidy = lambda text: re.sub(r"\s+", " ", text).strip()
-    parts = [re.escape(part.strip()) for part in tidy(expected).split("…")]
+    parts = [re.escape(tidy(part)) for line in expected.strip().splitlines() for part in line.split("…")]
     return re.search(r".*?".join(parts), tidy(printed)) is not None
 
 

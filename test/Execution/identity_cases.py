@@ -104,7 +104,8 @@ def no_ghosts_no_exchange(ranks):
         with prepared(options, network) as (scratch, _, x, t):
             process = scratch.tool("phantom-translate", "--import-onnx", "model.onnx", "-o", "model.mlir")
             check(process.returncode == 0, process.stderr)
-            process = scratch.tool("phantom-opt", "model.mlir", "--phantom-partition=strategy=phantom "
+            process = scratch.tool("phantom-opt", "model.mlir", "--phantom-specialize-batch=batch-size=8",
+                                   "--phantom-partition=strategy=phantom "
                                    f"ranks={ranks} ghost-width=0 first-layer=dense last-layer=phantom")
             check(process.returncode == 0, process.stderr)
             body = process.stdout
