@@ -25,6 +25,7 @@ void phantom::registerAllPasses() {
   mlir::registerAllPasses();
   mlir::phantom::registerPhantomSpecializeBatchPass();
   mlir::phantom::registerPhantomPartitionPass();
+  mlir::phantom::registerPhantomVerifyPartitionPass();
   mlir::phantom::registerPhantomDifferentiatePass();
   mlir::phantom::registerPhantomApplyOptimizerPass();
 }

@@ -89,6 +89,21 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
   ];
 }
 
+def PhantomVerifyPartition : Pass<"phantom-verify-partition", "::mlir::ModuleOp"> {
+  let summary = "check what op verifiers cannot: states through upstream ops and function boundaries";
+  let description = [{
+    Contract of partitioned functions. It is an error if
+
+    - an upstream elementwise op that is not linear takes a `partial` value (`arith.mulf` of two partial values would not
+      be a term of the product);
+    - a model input, target or output is not replicated;
+    - a parameter's argument has a state that its layout does not give, or an updated parameter or a gradient a state other than
+      its parameter's.
+
+    Changes nothing.
+  }];
+}
+
 def PhantomDifferentiate : Pass<"phantom-differentiate", "::mlir::ModuleOp"> {
   let summary = "derive evaluation and gradients from the forward function";
   let description = [{
