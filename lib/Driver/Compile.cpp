@@ -96,6 +96,15 @@ int64_t defaultBatch(ModuleOp module) {
   return 32;
 }
 
+/// The last dimension of the model's first output; 0 if there is none.
+int64_t classCount(ModuleOp module) {
+  auto forward = module.lookupSymbol<FuncOp>("forward");
+  if (!forward || forward.getNumResults() == 0)
+    return 0;
+  auto type = dyn_cast<mlir::RankedTensorType>(forward.getResultTypes()[0]);
+  return type && type.getRank() > 0 && !type.isDynamicDim(type.getRank() - 1) ? type.getShape().back() : 0;
+}
+
 void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int64_t batch) {
   phantom::TrainPipelineOptions train;
   train.batchSize = batch;
@@ -138,6 +147,7 @@ Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(String
   if (failed(module))
     return diagnostics.error("cannot read the model '" + model + "'");
 
+  const int64_t classes = classCount(**module);
   PassManager front(&context, "builtin.module");
   buildPipeline(front, options, options.batchSize ? options.batchSize : defaultBatch(**module));
   if (failed(front.run(**module)) || diagnostics.failed())
@@ -162,6 +172,7 @@ Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(String
     return diagnostics.error(toString(compiled.takeError()));
   rt::Program &program = (*compiled)->executable.program;
   program.ghostWidth = options.ghostWidth;
+  program.classes = classes; // a train step alone does not return the output
   for (rt::Parameter &parameter : program.parameters)
     if (parameter.init.source && sys::path::is_relative(parameter.init.source->file)) {
       SmallString<128> path(sys::path::parent_path(model));

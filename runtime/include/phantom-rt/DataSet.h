@@ -58,8 +58,8 @@ private:
   int64_t rowCount = 0;
 };
 
-/// The number of classes: the last dimension of the model's output; 0 if no
-/// function of the program has one.
+/// The number of classes: the program's, or the last dimension of the model's
+/// output; 0 if no function of the program returns it.
 int64_t classCount(const Program &program);
 
 } // namespace phantom::rt

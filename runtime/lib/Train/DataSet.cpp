@@ -19,6 +19,8 @@ using namespace llvm;
 namespace phantom::rt {
 
 int64_t classCount(const Program &program) {
+  if (program.classes > 0)
+    return program.classes;
   for (const Function &function : program.functions)
     for (const Result &result : function.results)
       if (result.role == Role::Output && !result.type.shape.empty())
