@@ -75,7 +75,7 @@ OPS = {
     "erf": _unary("Erf"),
     "softmax": _unary("Softmax", axis=-1),
     "flatten": _unary("Flatten", axis=1),
-    "dropout-inference": _unary("Dropout"),
+    "dropout-none": _binary("Dropout", 0.0),
     "add": _binary("Add"),
     "sub": _binary("Sub"),
     "mul": _binary("Mul"),

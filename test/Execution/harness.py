@@ -50,10 +50,10 @@ def check_close(what, actual, expected, tolerance=TOLERANCE):
 
 
 class Scratch:
-    """A temporary folder, and the tools run in it."""
+    """A temporary folder, and the tools run in it; `matmul`: its model has MatMul nodes, not Gemm."""
 
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, options, matmul=False):
+        self.options, self.matmul = options, matmul
         self.folder = tempfile.mkdtemp(prefix="phantom-test-")
 
     def __enter__(self):
@@ -61,6 +61,11 @@ class Scratch:
 
     def __exit__(self, *_):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def as_stored(self, tensors):
+        """Dense weights of MatMul nodes are [n_in, n_out], in files too; this goes either way."""
+        turned = lambda name: self.matmul and name.endswith(".weight")
+        return {name: value.T if turned(name) else value for name, value in tensors.items()}
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -126,9 +131,9 @@ def prepared(options, network, loss="mse", batch=8, seed=0, matmul=False):
     dense = dataclasses.replace(network, phantom=frozenset())
     parameters = network.random_parameters(rng, np.float32)
     x, t = data(rng, network, batch, loss)
-    with Scratch(options) as scratch:
+    with Scratch(options, matmul) as scratch:
         models.save_mlp(scratch.path("model.onnx"), dense, dense.random_parameters(rng, np.float32), matmul)
-        safetensors.save(scratch.path("parameters.safetensors"), parameters)
+        safetensors.save(scratch.path("parameters.safetensors"), scratch.as_stored(parameters))
         scratch.save("x.npy", x)
         scratch.save("t.npy", t)
         yield scratch, parameters, x, t
@@ -161,8 +166,8 @@ def check_training(scratch, network, parameters, x, t, loss, flags, learning_rat
     check_close("outputs", np.load(scratch.path("y.npy")), network.forward(parameters, x)[0])
     scratch.run("train", "model.onnx", *flags, *train_flags(batch, loss, learning_rate=learning_rate),
                 "--dump-gradients", "g.safetensors")
-    actual, expected = safetensors.load(scratch.path("g.safetensors")), network.loss_and_gradients(
-        parameters, x, t, loss)[1]
+    actual = scratch.as_stored(safetensors.load(scratch.path("g.safetensors")))
+    expected = network.loss_and_gradients(parameters, x, t, loss)[1]
     check(sorted(actual) == sorted(expected), f"gradients of {sorted(actual)}, expected {sorted(expected)}")
     for name, value in expected.items():
         check_close(f"gradient of {name}", actual[name], value)
