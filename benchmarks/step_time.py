@@ -51,26 +51,23 @@ def dense_gemms(batch, n_in, n_out, input_gradient):
     return [(batch, n_out, n_in, 0, 1), (n_out, n_in, batch, 1, 0)] + [(batch, n_in, n_out, 0, 0)] * input_gradient
 
 
-def phantom_gemms(batch, m, k):
-    """L, C and D forward; their gradients; the input gradient through each (math: a phantom layer's backward)."""
+def phantom_gemms(batch, m, k, input_gradient):
+    """L, C and D forward; their gradients; the way back through each (a phantom layer's backward)."""
     gathered = RANKS * k
     ghosts = [(k, batch, m, 0, 1), (batch, m, gathered, 1, 0),  # compress, decompress
-              (gathered, m, batch, 0, 0), (k, m, batch, 0, 0),  # gradients of D and C
-              (gathered, batch, m, 0, 1), (batch, m, k, 1, 0)]  # back through D and C
-    return dense_gemms(batch, m, m, 1) + ghosts
+              (gathered, m, batch, 0, 0), (gathered, batch, m, 0, 1),  # gradient of D, back through D
+              (k, m, batch, 0, 0)]  # gradient of C
+    return dense_gemms(batch, m, m, input_gradient) + ghosts + [(batch, m, k, 1, 0)] * input_gradient
 
 
 def gemms(strategy, batch, width, k):
-    """One rank's step. First layers have replicated inputs and the last sums partial products, as is the default."""
+    """One rank's step."""
     m = width // RANKS
-    first, last = dense_gemms(batch, width, m, 0), dense_gemms(batch, m, width, 1)
     if strategy == "phantom":
-        middle = phantom_gemms(batch, m, k) * (DEPTH - 2)
-    elif strategy == "tensor":
-        middle = dense_gemms(batch, width, m, 1) * (DEPTH - 2)
-    else:  # columns, rows, columns, rows
-        middle = dense_gemms(batch, m, width, 1) + dense_gemms(batch, width, m, 1)
-    return first + middle + last
+        return [g for i in range(DEPTH) for g in phantom_gemms(batch, m, k, input_gradient=i > 0)]
+    columns, rows = (batch, width, m), (batch, m, width)  # of a dense layer, and the partial products of one
+    layers = [columns] * (DEPTH - 1) + [rows] if strategy == "tensor" else [columns, rows] * (DEPTH // 2)
+    return [g for i, layer in enumerate(layers) for g in dense_gemms(*layer, input_gradient=i > 0)]
 
 
 def flops(shapes):
@@ -78,7 +75,9 @@ def flops(shapes):
 
 
 def step_seconds(options, folder, strategy, batch, k, count):
-    flags = ["--ghost-width", str(k)] if strategy == "phantom" else []
+    flags = []
+    if strategy == "phantom":
+        flags = ["--ghost-width", str(k), "--first-layer", "phantom", "--last-layer", "phantom"]
     command = [os.path.join(options.tools_dir, "phantom-run"), "train", "model.onnx", "--strategy", strategy, "--ranks",
                str(RANKS), *flags, "--init", "random", "--inputs", f"x{batch}.npy", "--targets", f"x{batch}.npy", "--loss",
                "mse", "--optimizer", "sgd", "--learning-rate", "0.001", "--batch-size", str(batch), "--steps",
