@@ -23,6 +23,7 @@ void phantom::registerAllDialects(mlir::DialectRegistry &registry) {
 
 void phantom::registerAllPasses() {
   mlir::registerAllPasses();
+  mlir::phantom::registerPhantomRecognizePass();
   mlir::phantom::registerPhantomSpecializeBatchPass();
   mlir::phantom::registerPhantomPartitionPass();
   mlir::phantom::registerPhantomVerifyPartitionPass();

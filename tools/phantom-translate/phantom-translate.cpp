@@ -52,6 +52,7 @@ static int fail(const Twine &message) {
 
 static LogicalResult simplify(ModuleOp module) {
   PassManager passes(module.getContext());
+  passes.addPass(mlir::phantom::createPhantomRecognize());
   passes.addPass(createCanonicalizerPass());
   return passes.run(module);
 }

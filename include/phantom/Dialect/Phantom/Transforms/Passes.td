@@ -26,6 +26,7 @@ def PhantomRecognize : Pass<"phantom-recognize", "::mlir::ModuleOp"> {
     %y = phantom.linear %x, %w bias %b : (tensor<8x4xf32>, tensor<3x4xf32>, tensor<3xf32>) -> tensor<8x3xf32>
     ```
   }];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
 }
 
 def PhantomSpecializeBatch : Pass<"phantom-specialize-batch", "::mlir::ModuleOp"> {
