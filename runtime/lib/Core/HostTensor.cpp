@@ -70,8 +70,11 @@ std::string shapeText(ArrayRef<int64_t> shape) {
   if (shape.empty())
     return "scalar";
   std::string text;
-  for (int64_t size : shape)
-    text += (text.empty() ? "" : "x") + std::to_string(size);
+  for (int64_t size : shape) {
+    if (!text.empty())
+      text += 'x';
+    text += std::to_string(size);
+  }
   return text;
 }
 

@@ -8,7 +8,6 @@
 
 #include "phantom-rt/Session.h"
 #include "TestSupport.h"
-#include "phantom-rt/MachineModel.h"
 #include "phantom-rt/Npy.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -480,62 +479,4 @@ TEST_F(SessionTest, EvaluationMasksTheLastBatchAndCountsAccuracy) {
   EXPECT_TRUE(contains(message(session->evaluate(files)), "row 7 has the target -1"));
   files.targets = npy(folder.file("t.npy"), {ElementType::F32, {rows}}, x.data());
   EXPECT_TRUE(contains(message(session->evaluate(files)), "integer dtype"));
-}
-
-//===----------------------------------------------------------------------===//
-// Schedules and the machine model
-//===----------------------------------------------------------------------===//
-
-TEST(Schedule, Shapes) {
-  Schedule schedule{ScheduleKind::Constant, 2.0, 100, 0.1, 0.2};
-  EXPECT_DOUBLE_EQ(schedule.at(0), 0.2);
-  EXPECT_DOUBLE_EQ(schedule.at(9), 2.0);
-  EXPECT_DOUBLE_EQ(schedule.at(99), 2.0);
-  schedule.kind = ScheduleKind::Linear;
-  EXPECT_DOUBLE_EQ(schedule.at(10), 2.0);
-  EXPECT_DOUBLE_EQ(schedule.at(55), 1.0);
-  EXPECT_GT(schedule.at(99), 0);
-  schedule.kind = ScheduleKind::Cosine;
-  EXPECT_DOUBLE_EQ(schedule.at(10), 2.0);
-  EXPECT_NEAR(schedule.at(55), 1.0, 1e-12);
-  EXPECT_LT(schedule.at(99), 0.01);
-  schedule.kind = ScheduleKind::Wsd;
-  EXPECT_DOUBLE_EQ(schedule.at(50), 2.0);
-  EXPECT_DOUBLE_EQ(schedule.at(90), 1.0);
-  EXPECT_DOUBLE_EQ(schedule.at(99), 0.1);
-  EXPECT_TRUE(contains(message(parseSchedule("step")), "constant, linear, cosine or wsd"));
-  schedule.warmupFraction = 2;
-  EXPECT_TRUE(contains(message(schedule.verify()), "fractions"));
-}
-
-TEST(MachineModel, GenericIsTheShippedFile) {
-  MachineModel file = value(MachineModel::read(PHANTOM_MACHINES_DIR "/generic.json")),
-               built = MachineModel::generic();
-  EXPECT_EQ(file.name, built.name);
-  EXPECT_EQ(file.busyWatts, built.busyWatts);
-  EXPECT_EQ(file.waitWatts, built.waitWatts);
-  EXPECT_EQ(file.idleWatts, built.idleWatts);
-  EXPECT_EQ(file.flopsPerSecond, built.flopsPerSecond);
-  EXPECT_EQ(file.linkBytesPerSecond, built.linkBytesPerSecond);
-  EXPECT_EQ(file.linkLatencySeconds, built.linkLatencySeconds);
-}
-
-TEST(MachineModel, EnergyFollowsTheFormula) {
-  Program program = regression(4).program;
-  MachineModel machine;
-  machine.busyWatts = 100, machine.waitWatts = 10, machine.flopsPerSecond = 1000;
-  machine.linkBytesPerSecond = 100, machine.linkLatencySeconds = 0.5;
-  program.trainCosts.formulaFlops = 3000;
-  program.trainCosts.modelCommElements = 25;
-  ModelledStep step = modelStep(machine, program);
-  EXPECT_DOUBLE_EQ(step.computeSeconds, 3);
-  EXPECT_DOUBLE_EQ(step.waitSeconds, 1.5); // one exchange, 100 bytes
-  EXPECT_DOUBLE_EQ(step.joules, 4 * (100 * 3 + 10 * 1.5));
-}
-
-TEST_F(SessionTest, RefusesBadMachineFiles) {
-  EXPECT_TRUE(contains(message(MachineModel::read(folder.file("absent.json"))), "absent.json"));
-  EXPECT_TRUE(contains(message(MachineModel::read(folder.write("m.json", "{"))), "m.json"));
-  EXPECT_TRUE(
-      contains(message(MachineModel::read(folder.write("m.json", "{\"busy_watts\": -1}"))), "busy_watts"));
 }
