@@ -8,6 +8,9 @@
 
 #include "phantom/InitAll.h"
 
+#include "phantom/Conversion/BufferizableOpInterfaceImpl.h"
+#include "phantom/Conversion/Passes.h"
+#include "phantom/Conversion/Pipelines.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
@@ -19,6 +22,7 @@ void phantom::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::phantom::PhantomDialect>();
   mlir::func::registerAllExtensions(registry);
   mlir::phantom::registerDifferentiableExternalModels(registry);
+  mlir::phantom::registerBufferizableOpInterfaceExternalModels(registry);
 }
 
 void phantom::registerAllPasses() {
@@ -29,4 +33,6 @@ void phantom::registerAllPasses() {
   mlir::phantom::registerPhantomVerifyPartitionPass();
   mlir::phantom::registerPhantomDifferentiatePass();
   mlir::phantom::registerPhantomApplyOptimizerPass();
+  mlir::phantom::registerPhantomConversionPasses();
+  mlir::phantom::registerConversionPipelines();
 }

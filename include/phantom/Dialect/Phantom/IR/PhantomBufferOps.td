@@ -26,7 +26,8 @@ def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
   let summary = "c = epilogue(a·b + bias (+ c))";
   let description = [{
     `a : [m, k]` (with `transpose_a`: `[k, m]`), `b : [k, n]` (`transpose_b`: `[n, k]`), `c : [m, n]`, `bias : [n]`. With `accumulate` the
-    old c is added before the epilogue. On tensors, the result is the new c.
+    old c is added before the epilogue. On tensors, the result is the new c. `formula_fraction` is the part of the flops that
+    the method's formula counts, where one operand has a zero block (default: all).
 
     Example:
     ```mlir
@@ -38,7 +39,7 @@ def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
   }];
   let arguments = (ins Phantom_FloatMatrix:$a, Phantom_FloatMatrix:$b, Optional<Phantom_FloatVector>:$bias,
                        Phantom_FloatMatrix:$c, UnitAttr:$transpose_a, UnitAttr:$transpose_b, UnitAttr:$accumulate,
-                       OptionalAttr<Phantom_EpilogueAttr>:$epilogue);
+                       OptionalAttr<Phantom_EpilogueAttr>:$epilogue, OptionalAttr<F64Attr>:$formula_fraction);
   let results = (outs Optional<2DTensorOf<[F32, F64]>>:$result);
   let assemblyFormat = [{
     `ins` `(` $a `,` $b `:` type($a) `,` type($b) `)` (`bias` `(` $bias^ `:` type($bias) `)`)?

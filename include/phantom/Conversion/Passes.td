@@ -1,0 +1,227 @@
+//===- Passes.td - Passes from models to step programs ----*- tablegen -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// In the order of `phantom-to-cpu-pipeline`.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_CONVERSION_PASSES_TD
+#define PHANTOM_CONVERSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PhantomStripStates : Pass<"phantom-strip-states", "::mlir::ModuleOp"> {
+  let summary = "drop #phantom.state from all types";
+  let description = [{
+    States have done their work once exchanges and gradients are explicit. From here on a type is only what one rank holds.
+
+    ```mlir
+    %r = phantom.activation <relu> %x : tensor<8x4xf32, #phantom.state<"phantom" = shard(1)>>
+    // becomes
+    %r = phantom.activation <relu> %x : tensor<8x4xf32>
+    ```
+  }];
+}
+
+def PhantomConvertPrecision : Pass<"phantom-convert-precision", "::mlir::ModuleOp"> {
+  let summary = "compute in f64 instead of f32";
+  let description = [{
+    Replaces f32 by f64 in all types and constants, for an oracle free of rounding. Sources of parameters keep their stored
+    type: the runtime converts as it loads. The inverse is not offered; `to=f32` changes nothing.
+
+    ```mlir
+    %y = phantom.activation <tanh> %x : tensor<8x4xf32>
+    // becomes
+    %y = phantom.activation <tanh> %x : tensor<8x4xf64>
+    ```
+  }];
+  let options = [
+    Option<"to", "to", "::mlir::phantom::Precision", /*default=*/"::mlir::phantom::Precision::F64", "element type",
+           [{::llvm::cl::values(clEnumValN(::mlir::phantom::Precision::F32, "f32", "as imported"),
+                                clEnumValN(::mlir::phantom::Precision::F64, "f64", "double precision"))}]>
+  ];
+}
+
+def ConvertPhantomToGemm : Pass<"convert-phantom-to-gemm", "::mlir::ModuleOp"> {
+  let summary = "make every matrix product of a layer a phantom.gemm";
+  let description = [{
+    `linear`, `weight_gradient`, `compress`, `decompress` and `ghost_weight_gradient` become destination-style GEMMs on
+    matrices; leading dimensions of activations are collapsed. No operand is transposed in memory. An accumulator is
+    accumulated into. A linear's bias becomes a broadcast and an addition, which `phantom-fuse-epilogues` takes back
+    into the GEMM.
+
+    | op | gemm |
+    | --- | --- |
+    | `linear x, W` | x·Wᵀ (`io`: x·W) |
+    | `weight_gradient δ, x` | δᵀ·x (`io`: xᵀ·δ) |
+    | `compress y, C` | C·yᵀ |
+    | `decompress G, D, acc` | acc + Gᵀ·D |
+    | `ghost_weight_gradient γ, y` | γ·y |
+
+    `formula_fraction` marks GEMMs that multiply the own zero block of a decompressor: the part of their
+    flops that the formula of the method counts, (p−1)/p.
+
+    ```mlir
+    %g = phantom.compress %y, %c : (tensor<64x128xf32>, tensor<4x128xf32>) -> tensor<4x64xf32>
+    // becomes
+    %e = tensor.empty() : tensor<4x64xf32>
+    %g = phantom.gemm ins(%c, %y : tensor<4x128xf32>, tensor<64x128xf32>) outs(%e : tensor<4x64xf32>) {transpose_b} -> tensor<4x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
+  let summary = "let GEMMs add the bias and apply the activation";
+  let description = [{
+    The addition of a broadcast vector and an activation move into the GEMM whose result they take, where nothing
+    else uses that result. A remark per function says how many of each did.
+
+    ```mlir
+    %g = phantom.gemm ins(%x, %w : …) outs(%e : …) {transpose_b} -> tensor<8x512xf32>
+    %c = phantom.broadcast %b : (tensor<512xf32>) -> tensor<8x512xf32>
+    %z = arith.addf %g, %c : tensor<8x512xf32>
+    %y = phantom.activation <relu> %z : tensor<8x512xf32>
+    // becomes
+    %y = phantom.gemm ins(%x, %w : …) bias(%b : tensor<512xf32>) outs(%e : …) {epilogue = #phantom.epilogue<relu>, transpose_b} -> tensor<8x512xf32>
+    ```
+  }];
+  let options = [
+    Option<"bias", "bias", "bool", /*default=*/"true", "fuse bias additions">,
+    Option<"activation", "activation", "bool", /*default=*/"true", "fuse activations">
+  ];
+}
+
+def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "turn all but GEMMs and exchanges into fused linalg.generic";
+  let description = [{
+    Model ops, losses and updates become `linalg.generic`, elementwise `arith` and `math` ops on tensors too; producers with
+    a single use are then fused into their consumers. Losses and norms accumulate in f64. An update is one op whose
+    outputs are the parameter and its states. Ops that need the rank read it from a new last argument
+    (`phantom.scalar = "rank"`).
+
+    With `reference-gemm` GEMMs become loops as well, in f32 or f64: an oracle for the library's.
+
+    ```mlir
+    %y = phantom.activation <relu> %x : tensor<8x4xf32>
+    // becomes
+    %e = tensor.empty() : tensor<8x4xf32>
+    %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+        ins(%x : tensor<8x4xf32>) outs(%e : tensor<8x4xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %m = arith.maximumf %in, %zero : f32
+      linalg.yield %m : f32
+    } -> tensor<8x4xf32>
+    ```
+  }];
+  let options = [
+    Option<"referenceGemm", "reference-gemm", "bool", /*default=*/"false", "lower GEMMs to loops, too">,
+    Option<"fuse", "fuse", "bool", /*default=*/"true", "fuse elementwise ops">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def PhantomBufferize : Pass<"phantom-bufferize", "::mlir::ModuleOp"> {
+  let summary = "bufferize, with exchanges on windows and updates in place";
+  let description = [{
+    One-Shot Bufferize with function boundaries. Parameters and optimizer states are updated in the buffers of their
+    arguments; it is an error if that would take a copy. An exchange gets a `phantom.window`; the op that makes what is
+    exchanged writes into the rank's slot of the window wherever no later op overwrites that buffer, and gathered
+    tensors are read in the window.
+
+    ```mlir
+    %g = phantom.gemm ins(%c, %y : …) outs(%e : tensor<4x64xf32>) {transpose_b} -> tensor<4x64xf32>
+    %G = phantom.all_gather %g dim 0 on @mesh "phantom" : tensor<4x64xf32> -> tensor<16x64xf32>
+    // becomes
+    %w = phantom.window "all_gather0" : memref<16x64xf32>
+    %s = phantom.window_slot %w dim 0 : memref<16x64xf32> -> memref<4x64xf32, strided<[64, 1]>>
+    phantom.gemm ins(%c, %y : …) outs(%s : …) {transpose_b}
+    phantom.exchange <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>
+    ```
+  }];
+  let options = [Option<"elideCopies", "elide-copies", "bool", /*default=*/"true", "write into window slots directly">];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def PhantomOutlineKernels : Pass<"phantom-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "move linalg ops and copies into kernels";
+  let description = [{
+    Each becomes a function of the nested module `@kernels`, which takes its buffers, and a `phantom.launch`. Equal kernels are
+    shared. Constants are cloned into the kernel. Buffers that may overlap others of the call lack `llvm.noalias`.
+
+    ```mlir
+    linalg.generic … ins(%x : memref<8x4xf32>) outs(%y : memref<8x4xf32>) {…}
+    // becomes
+    phantom.launch @kernels::@generic_0 ins(%x : memref<8x4xf32>) outs(%y : memref<8x4xf32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+def PhantomOverlapExchanges : Pass<"phantom-overlap-exchanges", "::mlir::ModuleOp"> {
+  let summary = "split exchanges into an early start and a late wait";
+  let description = [{
+    The start goes right behind the op that completes the slot, the wait right before the first use of the result. Starts keep the
+    program's order. With `overlap=false` the wait follows the start. A remark per function says how many GEMMs and kernels
+    now lie between starts and waits.
+
+    ```mlir
+    phantom.gemm ins(%c, %y : …) outs(%slot : …)
+    phantom.gemm ins(%y, %l : …) outs(%z : …)
+    phantom.exchange <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>
+    // becomes
+    phantom.gemm ins(%c, %y : …) outs(%slot : …)
+    %t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>
+    phantom.gemm ins(%y, %l : …) outs(%z : …)
+    phantom.exchange_wait %t, %w : memref<16x64xf32>
+    ```
+  }];
+  let options = [Option<"overlap", "overlap", "bool", /*default=*/"true", "start early and wait late">];
+}
+
+def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "give every buffer an offset in one arena";
+  let description = [{
+    Buffers that do not live at the same time share memory: a buffer lives from its first to its last use through any view, a
+    returned one to the end. Largest first, each at the lowest free offset, 64-byte aligned. A remark per function says the arena's size,
+    and what the buffers would take without sharing.
+
+    ```mlir
+    %z = memref.alloc() : memref<64x128xf32>
+    // becomes
+    %a = phantom.arena : memref<65536xi8>
+    %z = memref.view %a[%c0][] : memref<65536xi8> to memref<64x128xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def PhantomVerifyProgram : Pass<"phantom-verify-program", "::mlir::ModuleOp"> {
+  let summary = "check that functions are step programs";
+  let description = [{
+    Only GEMMs, launches, exchange starts and waits, and the ops that name their buffers may be left; every start has one
+    wait behind it, on the same window; shapes are static; a launch's kernel exists. Changes nothing.
+  }];
+}
+
+def ConvertPhantomKernelsToLLVM : Pass<"convert-phantom-kernels-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "lower the @kernels module to the LLVM dialect";
+  let description = [{
+    linalg → loops, math → polynomials (f32; vectorised by LLVM later) or the C library (f64), and bare pointers as
+    arguments.
+
+    ```mlir
+    func.func @generic_0(%x: memref<32xf32>, %y: memref<32xf32>) {…}
+    // becomes
+    llvm.func @generic_0(%x: !llvm.ptr {llvm.noalias}, %y: !llvm.ptr {llvm.noalias}) {…}
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"];
+}
+
+#endif // PHANTOM_CONVERSION_PASSES_TD

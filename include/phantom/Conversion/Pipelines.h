@@ -1,0 +1,43 @@
+//===- Pipelines.h - Pipelines from partitioned models to step programs -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_CONVERSION_PIPELINES_H
+#define PHANTOM_CONVERSION_PIPELINES_H
+
+#include "phantom/Conversion/Passes.h"
+
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace mlir::phantom {
+
+struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
+  Option<bool> overlap{*this, "overlap", llvm::cl::desc("start exchanges early and wait late"), llvm::cl::init(true)};
+  Option<bool> fuseEpilogues{*this, "fuse-epilogues", llvm::cl::desc("let GEMMs add biases and apply activations"),
+                             llvm::cl::init(true)};
+  Option<bool> referenceGemm{*this, "reference-gemm", llvm::cl::desc("GEMMs as plain loops, an oracle"),
+                             llvm::cl::init(false)};
+  Option<Precision> precision{
+      *this, "precision", llvm::cl::desc("element type; f64 implies reference-gemm"),
+      llvm::cl::values(clEnumValN(Precision::F32, "f32", "as imported"),
+                       clEnumValN(Precision::F64, "f64", "double precision")),
+      llvm::cl::init(Precision::F32)};
+};
+
+/// From functions on (partitioned) tensors to a verified step program with kernels in the LLVM dialect.
+void buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options);
+
+/// `phantom-to-cpu-pipeline`.
+void registerConversionPipelines();
+
+} // namespace mlir::phantom
+
+#endif // PHANTOM_CONVERSION_PIPELINES_H

@@ -1,0 +1,48 @@
+//===- BufferAliases.cpp - Which memory a buffer value refers to -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "BufferAliases.h"
+
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+bool mlir::phantom::isView(Operation *op) { return isa<ViewLikeOpInterface, WindowSlotOp>(op); }
+
+Value mlir::phantom::rootOrSlotOf(Value buffer) {
+  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
+    buffer = view.getViewSource();
+  return buffer;
+}
+
+Value mlir::phantom::rootOf(Value buffer) {
+  buffer = rootOrSlotOf(buffer);
+  if (auto slot = buffer.getDefiningOp<WindowSlotOp>())
+    return slot.getWindow();
+  return buffer;
+}
+
+SmallVector<Value> mlir::phantom::viewsOf(Value root, bool withSlots) {
+  SmallVector<Value> views{root};
+  for (size_t i = 0; i < views.size(); ++i)
+    for (Operation *user : views[i].getUsers())
+      if (isa<ViewLikeOpInterface>(user) || (withSlots && isa<WindowSlotOp>(user)))
+        views.push_back(user->getResult(0));
+  return views;
+}
+
+bool mlir::phantom::mayWrite(Operation *op, Value buffer) {
+  auto effects = dyn_cast<MemoryEffectOpInterface>(op);
+  if (!effects)
+    return true;
+  return effects.getEffectOnValue<MemoryEffects::Write>(buffer).has_value();
+}

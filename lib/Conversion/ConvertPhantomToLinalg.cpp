@@ -1,0 +1,107 @@
+//===- ConvertPhantomToLinalg.cpp - Model ops to fused linalg.generic -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ToLinalg.h"
+
+#include "phantom/Conversion/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+namespace mlir::phantom {
+#define GEN_PASS_DEF_CONVERTPHANTOMTOLINALG
+#include "phantom/Conversion/Passes.h.inc"
+} // namespace mlir::phantom
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+/// Whether the body does no work: it only moves elements.
+bool onlyMoves(linalg::GenericOp op) { return llvm::hasSingleElement(*op.getBody()); }
+
+/// Fuses where no element is computed twice: the producer has one user, which visits each of its elements once (as many
+/// loops). What only moves elements is free to repeat.
+bool isFusionWorthwhile(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!producer || !consumer)
+    return false;
+  if (onlyMoves(producer))
+    return true;
+  return producer->hasOneUse() && producer.getNumLoops() == consumer.getNumLoops();
+}
+
+struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<ConvertPhantomToLinalgPass> {
+  using ConvertPhantomToLinalgBase::ConvertPhantomToLinalgBase;
+
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      WalkResult needsRank = function.walk([](Operation *op) {
+        return isa<LocalSliceOp, MaskOwnBlockOp>(op) ? WalkResult::interrupt() : WalkResult::advance();
+      });
+      if (needsRank.wasInterrupted() && !getRankArgument(function))
+        addRankArgument(function);
+    }
+    convert();
+    if (failed(verifyConverted()))
+      return signalPassFailure();
+    IRRewriter rewriter(&getContext());
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      DominanceInfo dominance(function);
+      eliminateCommonSubExpressions(rewriter, dominance, function);
+      if (fuse && failed(fuseElementwise(function)))
+        return signalPassFailure();
+    }
+  }
+
+private:
+  void convert() {
+    RewritePatternSet patterns(&getContext());
+    populateModelToLinalgPatterns(patterns);
+    populateLossToLinalgPatterns(patterns);
+    populateUpdateToLinalgPatterns(patterns);
+    if (referenceGemm)
+      populateGemmToLinalgPatterns(patterns);
+    linalg::populateElementwiseToLinalgConversionPatterns(patterns);
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
+  }
+
+  LogicalResult verifyConverted() {
+    WalkResult result = getOperation().walk([](Operation *op) {
+      bool known = !isa<PhantomDialect>(op->getDialect()) ||
+                   isa<GemmOp, AllGatherOp, ReduceScatterOp, AllReduceOp, ParameterOp, MeshOp>(op);
+      if (known)
+        return WalkResult::advance();
+      op->emitOpError("has no lowering to linalg: run convert-phantom-to-gemm before, if it is a matrix product");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
+  LogicalResult fuseElementwise(func::FuncOp function) {
+    RewritePatternSet patterns(&getContext());
+    linalg::populateElementwiseOpsFusionPatterns(patterns, isFusionWorthwhile);
+    linalg::GenericOp::getCanonicalizationPatterns(patterns, &getContext());
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, &getContext());
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
+    return applyPatternsGreedily(function, std::move(patterns));
+  }
+};
+
+} // namespace

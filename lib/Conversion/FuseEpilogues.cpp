@@ -1,0 +1,127 @@
+//===- FuseEpilogues.cpp - Biases and activations into GEMMs -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/Conversion/Passes.h"
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mlir::phantom {
+#define GEN_PASS_DEF_PHANTOMFUSEEPILOGUES
+#include "phantom/Conversion/Passes.h.inc"
+} // namespace mlir::phantom
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+/// What was fused, for the remark.
+struct Counts {
+  int64_t biases = 0, activations = 0;
+};
+
+/// The GEMM that makes `value`, through one reshape to an N-D activation; null where something else uses it, too.
+GemmOp soleGemm(Value value) {
+  if (!value.hasOneUse())
+    return {};
+  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
+    value = expand.getSrc();
+    if (!value.hasOneUse())
+      return {};
+  }
+  return value.getDefiningOp<GemmOp>();
+}
+
+/// Puts a changed copy of `gemm` (and of the reshape behind it) at the place of `op`, and in place of its result. It goes
+/// there, and not to the old place, since a bias may be defined between them.
+template <typename Change>
+void replaceWithGemm(PatternRewriter &rewriter, Operation *op, Value old, GemmOp gemm, Change change) {
+  auto fused = cast<GemmOp>(rewriter.clone(*gemm));
+  rewriter.modifyOpInPlace(fused, [&] {
+    fused->setLoc(rewriter.getFusedLoc({gemm.getLoc(), op->getLoc()}));
+    change(fused);
+  });
+  Value result = fused.getResult();
+  if (auto expand = old.getDefiningOp<tensor::ExpandShapeOp>()) {
+    IRMapping mapping;
+    mapping.map(expand.getSrc(), result);
+    result = rewriter.clone(*expand, mapping)->getResult(0);
+  }
+  rewriter.replaceOp(op, result);
+}
+
+/// addf(gemm, broadcast(vector along the last dimension)), in either order.
+struct FuseBias : OpRewritePattern<arith::AddFOp> {
+  FuseBias(MLIRContext *context, Counts &counts) : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(arith::AddFOp op, PatternRewriter &rewriter) const override {
+    for (auto [value, added] : {std::pair(op.getLhs(), op.getRhs()), std::pair(op.getRhs(), op.getLhs())}) {
+      GemmOp gemm = soleGemm(value);
+      auto broadcast = added.getDefiningOp<BroadcastOp>();
+      if (!gemm || !broadcast || gemm.getBias() || gemm.getEpilogue())
+        continue;
+      auto vector = cast<RankedTensorType>(broadcast.getInput().getType());
+      if (vector.getRank() != 1 || vector.getDimSize(0) != gemm.getN())
+        continue;
+      replaceWithGemm(rewriter, op, value, gemm,
+                      [&](GemmOp fused) { fused.getBiasMutable().assign(broadcast.getInput()); });
+      ++counts.biases;
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "adds no vector to a GEMM of its own");
+  }
+
+  Counts &counts;
+};
+
+struct FuseActivation : OpRewritePattern<ActivationOp> {
+  FuseActivation(MLIRContext *context, Counts &counts) : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(ActivationOp op, PatternRewriter &rewriter) const override {
+    GemmOp gemm = soleGemm(op.getInput());
+    if (!gemm || gemm.getEpilogue())
+      return rewriter.notifyMatchFailure(op, "not of a GEMM of its own");
+    bool takesAlpha = op.getKind() == ActivationKind::LeakyRelu || op.getKind() == ActivationKind::Elu;
+    FloatAttr alpha = takesAlpha ? op.getAlphaAttr() : FloatAttr();
+    replaceWithGemm(rewriter, op, op.getInput(), gemm, [&](GemmOp fused) {
+      fused.setEpilogueAttr(EpilogueAttr::get(op.getContext(), op.getKind(), alpha));
+    });
+    ++counts.activations;
+    return success();
+  }
+
+  Counts &counts;
+};
+
+struct FuseEpiloguesPass : phantom::impl::PhantomFuseEpiloguesBase<FuseEpiloguesPass> {
+  using PhantomFuseEpiloguesBase::PhantomFuseEpiloguesBase;
+
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      Counts counts;
+      RewritePatternSet patterns(&getContext());
+      if (bias)
+        patterns.add<FuseBias>(&getContext(), counts);
+      if (activation)
+        patterns.add<FuseActivation>(&getContext(), counts);
+      tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, &getContext());
+      tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
+      if (failed(applyPatternsGreedily(function, std::move(patterns))))
+        return signalPassFailure();
+      function.emitRemark() << "fused " << counts.biases << " biases and " << counts.activations
+                            << " activations into GEMMs";
+    }
+  }
+};
+
+} // namespace

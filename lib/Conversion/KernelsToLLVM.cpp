@@ -1,0 +1,74 @@
+//===- KernelsToLLVM.cpp - Kernels to the LLVM dialect -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom/Conversion/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace mlir::phantom {
+#define GEN_PASS_DEF_CONVERTPHANTOMKERNELSTOLLVM
+#include "phantom/Conversion/Passes.h.inc"
+} // namespace mlir::phantom
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+struct KernelsToLLVMPass : phantom::impl::ConvertPhantomKernelsToLLVMBase<KernelsToLLVMPass> {
+  void runOnOperation() override {
+    auto kernels = getOperation().lookupSymbol<ModuleOp>("kernels");
+    if (!kernels)
+      return;
+    OpPassManager toLoops(ModuleOp::getOperationName());
+    toLoops.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+    if (failed(runPipeline(toLoops, kernels)) || failed(approximateMath(kernels)))
+      return signalPassFailure();
+
+    OpPassManager toLLVM(ModuleOp::getOperationName());
+    toLLVM.addPass(createSCFToControlFlowPass());
+    toLLVM.addPass(memref::createExpandStridedMetadataPass());
+    toLLVM.addPass(createLowerAffinePass());
+    toLLVM.addPass(createConvertMathToLLVMPass());
+    toLLVM.addPass(createConvertMathToLibmPass());
+    toLLVM.addPass(createArithToLLVMConversionPass());
+    toLLVM.addPass(createConvertControlFlowToLLVMPass());
+    toLLVM.addPass(createFinalizeMemRefToLLVMConversionPass());
+    ConvertFuncToLLVMPassOptions options;
+    options.useBarePtrCallConv = true;
+    toLLVM.addPass(createConvertFuncToLLVMPass(options));
+    toLLVM.addPass(createReconcileUnrealizedCastsPass());
+    toLLVM.addPass(createCanonicalizerPass());
+    if (failed(runPipeline(toLLVM, kernels)))
+      signalPassFailure();
+  }
+
+private:
+  /// f32 functions as polynomials, which LLVM vectorises. f64 is left to the C library.
+  LogicalResult approximateMath(ModuleOp kernels) {
+    RewritePatternSet patterns(&getContext());
+    populateMathPolynomialApproximationPatterns(patterns);
+    return applyPatternsGreedily(kernels, std::move(patterns));
+  }
+};
+
+} // namespace

@@ -1,0 +1,165 @@
+//===- OutlineKernels.cpp - linalg ops to kernels -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "BufferAliases.h"
+
+#include "phantom/Conversion/Passes.h"
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace mlir::phantom {
+#define GEN_PASS_DEF_PHANTOMOUTLINEKERNELS
+#include "phantom/Conversion/Passes.h.inc"
+} // namespace mlir::phantom
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+/// What a kernel takes and needs.
+struct Operands {
+  llvm::SetVector<Value> inputs, outputs; ///< buffers; one that is both is an output
+  llvm::SetVector<Value> constants;       ///< cloned into the kernel
+};
+
+struct OutlineKernelsPass : phantom::impl::PhantomOutlineKernelsBase<OutlineKernelsPass> {
+  void runOnOperation() override {
+    kernels = ModuleOp();
+    byText.clear();
+    counts.clear();
+    for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
+      replaceCopies(function);
+      for (auto op : llvm::to_vector(function.getOps<linalg::LinalgOp>()))
+        if (failed(outline(op)))
+          return signalPassFailure();
+    }
+  }
+
+private:
+  static void replaceCopies(func::FuncOp function) {
+    for (auto copy : llvm::to_vector(function.getOps<memref::CopyOp>())) {
+      OpBuilder builder(copy);
+      linalg::makeMemRefCopyOp(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
+      copy.erase();
+    }
+  }
+
+  FailureOr<Operands> findOperands(linalg::LinalgOp op);
+  LogicalResult outline(linalg::LinalgOp op);
+  func::FuncOp getKernel(linalg::LinalgOp op, const Operands &operands);
+  func::FuncOp buildKernel(linalg::LinalgOp op, const Operands &operands);
+  ModuleOp getKernelsModule();
+
+  ModuleOp kernels;
+  llvm::StringMap<func::FuncOp> byText;
+  llvm::StringMap<int> counts;
+};
+
+ModuleOp OutlineKernelsPass::getKernelsModule() {
+  if (!kernels) {
+    OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
+    kernels = ModuleOp::create(builder, getOperation().getLoc(), "kernels");
+  }
+  return kernels;
+}
+
+FailureOr<Operands> OutlineKernelsPass::findOperands(linalg::LinalgOp op) {
+  Operands operands;
+  llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
+  getUsedValuesDefinedAbove(op->getRegions(), used);
+  for (OpOperand &init : op.getDpsInitsMutable())
+    operands.outputs.insert(init.get());
+  for (Value value : used) {
+    Operation *definition = value.getDefiningOp();
+    if (operands.outputs.contains(value))
+      continue;
+    if (isa<MemRefType>(value.getType()))
+      operands.inputs.insert(value);
+    else if (definition && matchPattern(definition, m_Constant()))
+      operands.constants.insert(value);
+    else
+      return op.emitOpError("uses a value that is neither a buffer nor a constant: it cannot become a kernel");
+  }
+  return operands;
+}
+
+/// A name that says what the op does.
+StringRef kernelName(linalg::LinalgOp op) {
+  if (isa<linalg::FillOp>(op))
+    return "fill";
+  if (op.getNumReductionLoops() > 0)
+    return "reduce";
+  return llvm::hasSingleElement(*op.getBlock()) ? "move" : "elementwise";
+}
+
+func::FuncOp OutlineKernelsPass::buildKernel(linalg::LinalgOp op, const Operands &operands) {
+  MLIRContext *context = op.getContext();
+  SmallVector<Value> buffers = llvm::to_vector(operands.inputs);
+  llvm::append_range(buffers, operands.outputs);
+  auto type = FunctionType::get(context, TypeRange(ValueRange(buffers)), {});
+  OpBuilder builder(context);
+  auto kernel = func::FuncOp::create(builder, op.getLoc(), "kernel", type);
+  Block *block = kernel.addEntryBlock();
+  builder.setInsertionPointToEnd(block);
+  IRMapping mapping;
+  for (auto [buffer, argument] : llvm::zip(buffers, block->getArguments()))
+    mapping.map(buffer, argument);
+  for (Value constant : operands.constants)
+    builder.clone(*constant.getDefiningOp(), mapping);
+  builder.clone(*op, mapping);
+  func::ReturnOp::create(builder, op.getLoc());
+  for (auto [i, buffer] : llvm::enumerate(buffers)) {
+    auto shares = [&, buffer = buffer](Value other) { return other != buffer && rootOf(other) == rootOf(buffer); };
+    if (llvm::none_of(buffers, shares))
+      kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), UnitAttr::get(context));
+  }
+  return kernel;
+}
+
+func::FuncOp OutlineKernelsPass::getKernel(linalg::LinalgOp op, const Operands &operands) {
+  func::FuncOp kernel = buildKernel(op, operands);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernel.print(stream, OpPrintingFlags().useLocalScope());
+  func::FuncOp &known = byText[text];
+  if (known) {
+    kernel.erase();
+    return known;
+  }
+  StringRef name = kernelName(op);
+  kernel.setName((name + "_" + Twine(counts[name]++)).str());
+  getKernelsModule().push_back(kernel);
+  return known = kernel;
+}
+
+LogicalResult OutlineKernelsPass::outline(linalg::LinalgOp op) {
+  if (!op.hasPureBufferSemantics())
+    return op.emitOpError("works on tensors: run phantom-bufferize before");
+  FailureOr<Operands> operands = findOperands(op);
+  if (failed(operands))
+    return failure();
+  func::FuncOp kernel = getKernel(op, *operands);
+  OpBuilder builder(op);
+  auto symbol = SymbolRefAttr::get(getKernelsModule().getSymNameAttr(), {SymbolRefAttr::get(kernel)});
+  LaunchOp::create(builder, op.getLoc(), symbol, operands->inputs.getArrayRef(), operands->outputs.getArrayRef());
+  op.erase();
+  return success();
+}
+
+} // namespace

@@ -1,0 +1,93 @@
+//===- OverlapExchanges.cpp - Exchanges in halves, started early and waited for late -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "BufferAliases.h"
+
+#include "phantom/Conversion/Passes.h"
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace mlir::phantom {
+#define GEN_PASS_DEF_PHANTOMOVERLAPEXCHANGES
+#include "phantom/Conversion/Passes.h.inc"
+} // namespace mlir::phantom
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+/// The last op before `exchange` that may write the rank's slot; null where nothing does.
+Operation *lastWriterOfSlot(ExchangeBufferOp exchange) {
+  Operation *last = nullptr;
+  for (Operation *slot : exchange.getWindow().getUsers()) {
+    if (!isa<WindowSlotOp>(slot))
+      continue;
+    for (Value view : viewsOf(slot->getResult(0), /*withSlots=*/false))
+      for (Operation *user : view.getUsers())
+        if (user->isBeforeInBlock(exchange) && !isView(user) && mayWrite(user, view) &&
+            (!last || last->isBeforeInBlock(user)))
+          last = user;
+  }
+  return last;
+}
+
+/// The first op behind `exchange` that uses its result: the gathered window, or the destination.
+Operation *firstUser(ExchangeBufferOp exchange) {
+  Operation *first = exchange->getBlock()->getTerminator();
+  Value result = exchange.getDestination() ? exchange.getDestination() : exchange.getWindow();
+  for (Value view : viewsOf(rootOf(result), /*withSlots=*/false))
+    for (Operation *user : view.getUsers())
+      if (exchange->isBeforeInBlock(user) && !isView(user) && user->isBeforeInBlock(first))
+        first = user;
+  return first;
+}
+
+struct OverlapExchangesPass : phantom::impl::PhantomOverlapExchangesBase<OverlapExchangesPass> {
+  using PhantomOverlapExchangesBase::PhantomOverlapExchangesBase;
+
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      Operation *lastStart = nullptr;
+      int64_t exchanges = 0, hidden = 0;
+      for (auto exchange : llvm::to_vector(function.getOps<ExchangeBufferOp>())) {
+        auto [start, wait] = split(exchange, lastStart);
+        lastStart = start;
+        ++exchanges;
+        for (Operation *op = start->getNextNode(); op != wait; op = op->getNextNode())
+          hidden += isa<GemmOp, LaunchOp>(op);
+      }
+      if (exchanges)
+        function.emitRemark() << hidden << " GEMMs and kernels lie between the starts and waits of " << exchanges
+                              << " exchanges";
+    }
+  }
+
+private:
+  std::pair<Operation *, Operation *> split(ExchangeBufferOp exchange, Operation *lastStart) {
+    OpBuilder builder(exchange);
+    if (overlap) {
+      Operation *behind = lastWriterOfSlot(exchange);
+      if (behind && lastStart && behind->isBeforeInBlock(lastStart))
+        behind = lastStart;
+      if (behind)
+        builder.setInsertionPointAfter(behind);
+    }
+    auto start = ExchangeStartOp::create(builder, exchange.getLoc(), TokenType::get(exchange.getContext()),
+                                         exchange.getKindAttr(), exchange.getWindow(), exchange.getDimAttr(),
+                                         exchange.getMeshAttr(), exchange.getAxisAttr());
+    builder.setInsertionPoint(overlap ? firstUser(exchange) : exchange.getOperation());
+    auto wait = ExchangeWaitOp::create(builder, exchange.getLoc(), start.getToken(), exchange.getWindow(),
+                                       exchange.getDestination());
+    exchange.erase();
+    return {start, wait};
+  }
+};
+
+} // namespace

@@ -1,0 +1,38 @@
+//===- Costs.cpp - What a train step costs -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Builders.h"
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+int64_t mlir::phantom::countTrainable(const rt::Program &program, ModuleOp module) {
+  int64_t total = 0;
+  for (const rt::Parameter &parameter : program.parameters) {
+    if (!parameter.trainable || !parameter.stateOf.empty())
+      continue;
+    int64_t elements = elementsOf(parameter.type);
+    bool ownBlock = parameter.init.zeroOwnBlock || parameter.init.kind == rt::InitKind::LowRankDecompressor;
+    if (ownBlock)
+      elements -= elements / program.ranks;
+    total += elements * (parameter.layout == rt::Layout::Replicated ? 1 : program.ranks);
+  }
+  return total;
+}
+
+void mlir::phantom::addCosts(func::FuncOp function, rt::Costs &costs) {
+  function.walk([&](Operation *op) {
+    if (auto gemm = dyn_cast<GemmOp>(op)) {
+      double flops = 2.0 * gemm.getM() * gemm.getN() * gemm.getK();
+      costs.executedFlops += flops;
+      costs.formulaFlops += flops * (gemm.getFormulaFraction() ? gemm.getFormulaFraction()->convertToDouble() : 1);
+    } else if (auto start = dyn_cast<ExchangeStartOp>(op)) {
+      costs.modelCommElements += start.getRingElements();
+    }
+  });
+}

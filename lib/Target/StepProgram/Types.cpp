@@ -1,0 +1,119 @@
+//===- Types.cpp - Types, locations and parameters of step programs -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Builders.h"
+
+#include "mlir/IR/Location.h"
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+FailureOr<rt::ElementType> mlir::phantom::toElementType(Operation *op, Type type) {
+  if (type.isF32())
+    return rt::ElementType::F32;
+  if (type.isF64())
+    return rt::ElementType::F64;
+  if (type.isSignlessInteger(32))
+    return rt::ElementType::I32;
+  if (type.isSignlessInteger(64))
+    return rt::ElementType::I64;
+  if (type.isSignlessInteger(8))
+    return rt::ElementType::U8;
+  return op->emitOpError("has element type ") << type << ", which step programs do not know";
+}
+
+FailureOr<rt::TensorType> mlir::phantom::toTensorType(Operation *op, ShapedType type) {
+  FailureOr<rt::ElementType> element = toElementType(op, type.getElementType());
+  if (failed(element))
+    return failure();
+  return rt::TensorType{*element, std::vector<int64_t>(type.getShape().begin(), type.getShape().end())};
+}
+
+int64_t mlir::phantom::elementsOf(const rt::TensorType &type) {
+  int64_t product = 1;
+  for (int64_t extent : type.shape)
+    product *= extent;
+  return product;
+}
+
+int64_t mlir::phantom::elementBytes(Type type) { return (type.getIntOrFloatBitWidth() + 7) / 8; }
+
+std::string mlir::phantom::toLocationString(Location location) {
+  std::string text;
+  location->walk([&](Location part) {
+    if (auto name = dyn_cast<NameLoc>(part)) {
+      text = name.getName().str();
+      return WalkResult::interrupt();
+    }
+    if (auto file = dyn_cast<FileLineColLoc>(part); file && text.empty())
+      text = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn())).str();
+    return WalkResult::advance();
+  });
+  return text;
+}
+
+static rt::InitKind toInitKind(InitKind kind) {
+  switch (kind) {
+  case InitKind::Load:
+    return rt::InitKind::Load;
+  case InitKind::DiagonalBlock:
+    return rt::InitKind::DiagonalBlock;
+  case InitKind::LowRankCompressor:
+    return rt::InitKind::LowRankCompressor;
+  case InitKind::LowRankDecompressor:
+    return rt::InitKind::LowRankDecompressor;
+  case InitKind::Uniform:
+    return rt::InitKind::Uniform;
+  case InitKind::Zeros:
+    return rt::InitKind::Zeros;
+  }
+  llvm_unreachable("unknown init");
+}
+
+static FailureOr<rt::Init> toInit(ParameterOp op) {
+  InitAttr attribute = op.getInit();
+  rt::Init init;
+  init.kind = toInitKind(attribute.getKind());
+  init.transposed = attribute.getTransposed();
+  init.ghostWidth = attribute.getGhostWidth();
+  init.fanIn = attribute.getFanIn();
+  init.zeroOwnBlock = attribute.getZeroOwn();
+  if (SourceAttr source = attribute.getSource()) {
+    FailureOr<rt::TensorType> type = toTensorType(op, source.getType());
+    if (failed(type))
+      return failure();
+    init.source = rt::Source{source.getFile().str(), source.getTensor().str(), source.getOffset(), source.getLength(),
+                             *type};
+  }
+  return init;
+}
+
+FailureOr<rt::Parameter> mlir::phantom::toParameter(ParameterOp op) {
+  auto type = cast<RankedTensorType>(op.getType());
+  FailureOr<rt::TensorType> held = toTensorType(op, type);
+  FailureOr<rt::Init> init = toInit(op);
+  if (failed(held) || failed(init))
+    return failure();
+  rt::Parameter parameter;
+  parameter.name = op.getSymName().str();
+  parameter.type = *held;
+  parameter.storedShape = held->shape;
+  parameter.init = *init;
+  parameter.trainable = op.getTrainable();
+  if (auto stateOf = op.getStateOf())
+    parameter.stateOf = stateOf->str();
+  if (LayoutAttr layout = op.getLayoutAttr()) {
+    if (!layout.getStored().empty())
+      parameter.storedShape.assign(layout.getStored().begin(), layout.getStored().end());
+    parameter.shardDim = layout.getDim();
+    parameter.layout = layout.getKind() == LayoutKind::Shard     ? rt::Layout::Shard
+                       : layout.getKind() == LayoutKind::Stacked ? rt::Layout::Stacked
+                                                                 : rt::Layout::Replicated;
+  }
+  return parameter;
+}
