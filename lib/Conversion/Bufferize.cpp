@@ -110,7 +110,7 @@ struct BufferizePass : phantom::impl::PhantomBufferizeBase<BufferizePass> {
       int64_t elided = elideCopies ? elideSlotCopies(function) : 0;
       auto exchanges = llvm::range_size(function.getOps<ExchangeBufferOp>());
       if (exchanges)
-        function.emitRemark() << elided << " of " << exchanges << " exchanges are written by their producer, without a copy";
+        mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << elided << " of " << exchanges << " exchanges are written by their producer, without a copy";
     }
   }
 };

@@ -118,7 +118,7 @@ struct FuseEpiloguesPass : phantom::impl::PhantomFuseEpiloguesBase<FuseEpilogues
       tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
       if (failed(applyPatternsGreedily(function, std::move(patterns))))
         return signalPassFailure();
-      function.emitRemark() << "fused " << counts.biases << " biases and " << counts.activations
+      mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << "fused " << counts.biases << " biases and " << counts.activations
                             << " activations into GEMMs";
     }
   }

@@ -64,7 +64,7 @@ struct OverlapExchangesPass : phantom::impl::PhantomOverlapExchangesBase<Overlap
           hidden += isa<GemmOp, LaunchOp>(op);
       }
       if (exchanges)
-        function.emitRemark() << hidden << " GEMMs and kernels lie between the starts and waits of " << exchanges
+        mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << hidden << " GEMMs and kernels lie between the starts and waits of " << exchanges
                               << " exchanges";
     }
   }

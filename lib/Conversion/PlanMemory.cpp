@@ -87,7 +87,7 @@ private:
       return success();
     int64_t size = assignOffsets(buffers);
     replace(function, buffers, size);
-    function.emitRemark() << "arena of " << size << " bytes for " << buffers.size() << " buffers of " << unshared << " bytes";
+    mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << "arena of " << size << " bytes for " << buffers.size() << " buffers of " << unshared << " bytes";
     return success();
   }
 

@@ -150,6 +150,29 @@ ExchangeKind AllReduceOp::getExchangeKind() { return ExchangeKind::AllReduce; }
 int64_t AllReduceOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
 double AllReduceOp::getRingElements() { return 2.0 * (getRanks() - 1) / getRanks() * elements(getOutput()); }
 
+/// By the window: the gathered tensor, or one full tensor per rank.
+static double ringElements(ExchangeKind kind, Value window, int64_t ranks) {
+  double whole = static_cast<double>(cast<MemRefType>(window.getType()).getNumElements());
+  double p = static_cast<double>(ranks);
+  switch (kind) {
+  case ExchangeKind::AllGather:
+    return (p - 1) * (whole / p);
+  case ExchangeKind::ReduceScatter:
+    return (p - 1) * (whole / p / p);
+  case ExchangeKind::AllReduce:
+    return 2 * (p - 1) / p * (whole / p);
+  }
+  llvm_unreachable("unknown exchange");
+}
+
+ExchangeKind ExchangeBufferOp::getExchangeKind() { return getKind(); }
+int64_t ExchangeBufferOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double ExchangeBufferOp::getRingElements() { return ringElements(getKind(), getWindow(), getRanks()); }
+
+ExchangeKind ExchangeStartOp::getExchangeKind() { return getKind(); }
+int64_t ExchangeStartOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double ExchangeStartOp::getRingElements() { return ringElements(getKind(), getWindow(), getRanks()); }
+
 //===----------------------------------------------------------------------===//
 // Effects of buffer ops
 //===----------------------------------------------------------------------===//

@@ -16,6 +16,9 @@ def Phantom_FloatMatrix : AnyTypeOf<[2DTensorOf<[F32, F64]>, MemRefRankOf<[F32, 
 def Phantom_FloatVector : AnyTypeOf<[1DTensorOf<[F32, F64]>, MemRefRankOf<[F32, F64], [1]>]>;
 def Phantom_FloatBuffer : MemRefOf<[F32, F64]>;
 
+def Phantom_BufferExchange
+    : DeclareOpInterfaceMethods<ExchangeOpInterface, ["getExchangeKind", "getRanks", "getRingElements"]>;
+
 def Phantom_TokenType : TypeDef<Phantom_Dialect, "Token"> {
   let mnemonic = "token";
   let summary = "an exchange in flight";
@@ -84,7 +87,8 @@ def Phantom_WindowSlotOp : Phantom_Op<"window_slot", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Phantom_ExchangeBufferOp : Phantom_Op<"exchange", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+def Phantom_ExchangeBufferOp : Phantom_Op<"exchange", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+                                                          Phantom_BufferExchange]> {
   let summary = "a whole exchange on a window";
   let description = [{
     Every rank has written its slot; afterwards the window holds the gathered tensor, or `into` the reduced one.
@@ -98,7 +102,8 @@ def Phantom_ExchangeBufferOp : Phantom_Op<"exchange", [DeclareOpInterfaceMethods
   }];
 }
 
-def Phantom_ExchangeStartOp : Phantom_Op<"exchange_start", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+def Phantom_ExchangeStartOp : Phantom_Op<"exchange_start", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+                                                               Phantom_BufferExchange]> {
   let summary = "publishes this rank's slot; does not block";
   let description = [{
     Example: `%t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>`.
