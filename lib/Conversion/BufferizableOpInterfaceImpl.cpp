@@ -24,7 +24,7 @@ namespace {
 struct GemmModel : DstBufferizableOpInterfaceExternalModel<GemmModel, GemmOp> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
     auto gemm = cast<GemmOp>(op);
-    return !gemm.isDpsInit(&operand) || gemm.getAccumulate();
+    return &operand != &gemm.getCMutable() || gemm.getAccumulate();
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,

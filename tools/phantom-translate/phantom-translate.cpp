@@ -9,12 +9,14 @@
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 #include "phantom/InitAll.h"
 #include "phantom/Target/ONNX/Import.h"
+#include "phantom/Target/StepProgram/StepProgram.h"
 
 #include "phantom-rt/AtomicFile.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/SmallString.h"
@@ -34,6 +36,9 @@ static cl::opt<bool> importOnnx("import-onnx",
                                 cl::cat(category));
 static cl::opt<bool> exportOnnx("export-onnx", cl::desc("Write an ONNX model (not in this version)"),
                                 cl::cat(category));
+static cl::opt<bool> toStepProgram("phantom-to-step-program",
+                                   cl::desc("Read IR behind phantom-to-cpu-pipeline, print its step program as JSON"),
+                                   cl::cat(category));
 static cl::opt<std::string>
     output("o", cl::desc("Where the IR goes; the weights go to the same name with .safetensors"),
            cl::value_desc("file.mlir"), cl::cat(category));
@@ -86,13 +91,35 @@ static int importModel() {
   return 0;
 }
 
+static int printStepProgram() {
+  DialectRegistry registry;
+  ::phantom::registerAllDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(input.empty() ? "-" : input, &context);
+  if (!module)
+    return 1;
+  FailureOr<::phantom::rt::Program> program = mlir::phantom::exportStepProgram(*module);
+  if (failed(program))
+    return 1;
+  if (output.empty()) {
+    mlir::phantom::writeStepProgramJson(*program, outs());
+    return 0;
+  }
+  if (Error error = ::phantom::rt::writeFileAtomically(
+          output, [&](raw_ostream &out) { mlir::phantom::writeStepProgramJson(*program, out); }))
+    return fail(toString(std::move(error)));
+  return 0;
+}
+
 int main(int argc, char **argv) {
   InitLLVM initialize(argc, argv);
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv, "Translates between ONNX models and Phantom's IR\n");
   if (exportOnnx)
     return fail("--export-onnx is not in this version");
+  if (toStepProgram)
+    return printStepProgram();
   if (!importOnnx)
-    return fail("say what to do: --import-onnx");
+    return fail("say what to do: --import-onnx or --phantom-to-step-program");
   return importModel();
 }

@@ -10,11 +10,6 @@
 
 #include "Builders.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Tools/mlir-translate/Translation.h"
-
 using namespace mlir;
 using namespace mlir::phantom;
 
@@ -69,23 +64,4 @@ FailureOr<rt::Program> mlir::phantom::exportStepProgram(ModuleOp module) {
       if (argument.role == rt::Role::Input && !argument.type.shape.empty())
         program.batch = argument.type.shape[0];
   return program;
-}
-
-void mlir::phantom::registerToStepProgramTranslation() {
-  TranslateFromMLIRRegistration registration(
-      "phantom-to-step-program", "print the step program of a module as JSON",
-      [](Operation *op, raw_ostream &output) -> LogicalResult {
-        auto module = dyn_cast<ModuleOp>(op);
-        if (!module)
-          return op->emitError("expected a module");
-        FailureOr<rt::Program> program = exportStepProgram(module);
-        if (failed(program))
-          return failure();
-        writeStepProgramJson(*program, output);
-        return success();
-      },
-      [](DialectRegistry &registry) {
-        registry.insert<PhantomDialect, func::FuncDialect, memref::MemRefDialect, arith::ArithDialect,
-                        LLVM::LLVMDialect>();
-      });
 }

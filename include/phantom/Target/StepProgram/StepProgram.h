@@ -26,9 +26,6 @@ FailureOr<::phantom::rt::Program> exportStepProgram(ModuleOp module);
 /// The program as indented JSON, for people and tests.
 void writeStepProgramJson(const ::phantom::rt::Program &program, llvm::raw_ostream &os);
 
-/// `phantom-translate --phantom-to-step-program`.
-void registerToStepProgramTranslation();
-
 } // namespace mlir::phantom
 
 #endif // PHANTOM_TARGET_STEPPROGRAM_STEPPROGRAM_H
