@@ -43,9 +43,9 @@ public:
 
   /// Calls job(rank) on every rank's thread and waits for all of them. If one
   /// fails, the communicator is aborted, so that the others leave too, and
-  /// the first error is returned. If a rank does not leave within the deadline
-  /// after that, the process says so and exits with status 1: a thread cannot
-  /// be ended from outside.
+  /// the first error is returned. If a rank does not leave within seconds after
+  /// that, the process says so and exits with status 1: a thread cannot be
+  /// ended from outside.
   llvm::Error run(std::function<llvm::Error(int64_t rank)> job);
 
 private:

@@ -11,6 +11,7 @@
 #include "phantom-rt/Communicator.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/ParameterLayout.h"
+#include "llvm/Support/ErrorHandling.h"
 
 using namespace llvm;
 
@@ -41,6 +42,9 @@ public:
 private:
   Error signature() {
     for (const Argument &argument : function.arguments) {
+      if (Error error = roleType(argument.role, argument.type))
+        return makeError("step program: function '" + function.name + "', argument '" + argument.name +
+                         "': " + toString(std::move(error)));
       if (argument.role != Role::Parameter)
         continue;
       const Parameter *parameter = find(argument.name);
@@ -52,11 +56,47 @@ private:
       if (result.role == Role::Gradient && !find(result.name))
         return makeError("step program: function '" + function.name + "' returns the gradient of '" +
                          result.name + "', which the program does not declare");
-      if (Error error = buffer(result.buffer, result.type.bytes()))
+      Error error = roleType(result.role, result.type);
+      if (!error)
+        error = buffer(result.buffer, result.type.bytes());
+      if (error)
         return makeError("step program: function '" + function.name + "', result '" + result.name +
                          "': " + toString(std::move(error)));
     }
     return Error::success();
+  }
+
+  /// Roles with a meaning to the training library have the types it uses.
+  Error roleType(Role role, const TensorType &type) const {
+    switch (role) {
+    case Role::Input:
+    case Role::Target:
+    case Role::Output:
+      if (type.elements() % program.batch)
+        return makeError("shape " + shapeText(type.shape) + " does not divide into " + Twine(program.batch) +
+                         " rows");
+      return Error::success();
+    case Role::LearningRate:
+    case Role::Loss:
+      if (type.elements() != 1 || !isFloat(type.element))
+        return makeError("a float scalar is needed");
+      return Error::success();
+    case Role::SquaredNorm:
+    case Role::SquaredNormReplicated:
+      if (type.elements() != 1 || type.element != ElementType::F64)
+        return makeError("an f64 scalar is needed");
+      return Error::success();
+    case Role::Step:
+    case Role::ValidCount:
+    case Role::Rank:
+      if (type.elements() != 1 || type.element != ElementType::I64)
+        return makeError("an i64 scalar is needed");
+      return Error::success();
+    case Role::Parameter:
+    case Role::Gradient:
+      return Error::success();
+    }
+    llvm_unreachable("unknown role");
   }
 
   const Parameter *find(StringRef name) const {

@@ -131,7 +131,8 @@ Error RankTeam::run(std::function<Error(int64_t)> work) {
   wake.notify_all();
   done.wait(lock, [&] { return running == 0 || failed; });
   if (running > 0) {
-    const auto grace = std::chrono::duration<double>(options.timeoutSeconds + 5);
+    // The others are out of their waits at once; only a kernel may take its time.
+    const auto grace = std::chrono::duration<double>(1 + std::min(options.timeoutSeconds, 10.0));
     if (!done.wait_for(lock, grace, [&] { return running == 0; })) {
       errs() << "error: " << firstError << "\n"
              << "error: " << running << " rank(s) did not stop after that; giving up\n";

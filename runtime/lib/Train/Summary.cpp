@@ -56,8 +56,10 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("model_comm_bytes_per_step", report.modelCommBytesPerStep);
       json.attribute("steps", report.steps);
       json.attribute("stop_reason", reasonName(report.stopReason));
-      json.attribute("first_loss", report.firstLoss);
-      json.attribute("final_loss", report.finalLoss);
+      if (report.steps > 0) {
+        json.attribute("first_loss", report.firstLoss);
+        json.attribute("final_loss", report.finalLoss);
+      }
       json.attribute("seconds", report.seconds);
       json.attribute("step_seconds_median", report.medianStepSeconds);
       json.attribute("energy_joules", nullptr);

@@ -169,7 +169,8 @@ std::optional<double> Trainer::gradientNorm() const {
   double sum = replicated ? function.scalar(0, *replicated) : 0;
   for (const RankReport &one : reports) // in rank order: the same bits in each run
     sum += one.squaredNorm;
-  return std::sqrt(sum);
+  // JSON has no infinity; the loss will say what is wrong.
+  return std::isfinite(sum) ? std::optional<double>(std::sqrt(sum)) : std::nullopt;
 }
 
 /// On rank 0, after the barrier: the other ranks cannot write what is read

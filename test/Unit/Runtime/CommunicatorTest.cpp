@@ -189,6 +189,25 @@ TEST(Communicator, AnErrorOnOneRankStopsTheOthers) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
+// A rank that never returns cannot be ended; the process must end instead.
+TEST(CommunicatorDeathTest, AStuckRankEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        RankTeamOptions options;
+        options.timeoutSeconds = 0.1;
+        RankTeam team(2, options);
+        Error error = team.run([&](int64_t rank) -> Error {
+          if (rank == 1)
+            std::this_thread::sleep_for(std::chrono::hours(1));
+          return team.communicator(rank).barrier("the start of a step");
+        });
+        llvm::consumeError(std::move(error));
+        std::_Exit(0);
+      },
+      ::testing::ExitedWithCode(1), "barrier at the start of a step; ranks that did not come: 1");
+}
+
 TEST(Communicator, DifferingExchangesAreAnErrorAtOnce) {
   RankTeam team(2, {});
   Rig<float> gather(exchangeOf(ExchangeKind::AllGather, 1, 8), 2);
