@@ -33,6 +33,9 @@ std::string toLocationString(Location location);
 
 FailureOr<rt::Parameter> toParameter(ParameterOp op);
 
+/// Appends to the function's commands. (Out of line: gcc 12 warns about the variant's members where it is inlined.)
+void append(rt::Function &function, rt::Command command);
+
 /// Trainable elements of all ranks together: replicated ones once, zero blocks not at all.
 int64_t countTrainable(const rt::Program &program, ModuleOp module);
 

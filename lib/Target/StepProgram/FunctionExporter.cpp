@@ -227,7 +227,7 @@ LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
     command.alpha = epilogue.getAlpha() ? epilogue.getAlpha().getValueAsDouble() : 0;
   }
   command.location = toLocationString(op.getLoc());
-  result.commands.push_back(std::move(command));
+  append(result, command);
   return success();
 }
 
@@ -245,7 +245,7 @@ LogicalResult FunctionExporter::exportLaunch(LaunchOp op, rt::Function &result) 
       return failure();
     command.arguments.push_back(*ref);
   }
-  result.commands.push_back(std::move(command));
+  append(result, command);
   return success();
 }
 
@@ -283,7 +283,7 @@ LogicalResult FunctionExporter::exportStart(ExchangeStartOp op, rt::Function &re
   uint32_t index = program.exchanges.size();
   exchanges[op.getToken()] = index;
   program.exchanges.push_back(std::move(exchange));
-  result.commands.push_back(rt::ExchangeStartCommand{index});
+  append(result, rt::ExchangeStartCommand{index});
   return success();
 }
 
@@ -297,7 +297,7 @@ LogicalResult FunctionExporter::exportWait(ExchangeWaitOp op, rt::Function &resu
       return failure();
     program.exchanges[index].destination = *destination;
   }
-  result.commands.push_back(rt::ExchangeWaitCommand{index});
+  append(result, rt::ExchangeWaitCommand{index});
   return success();
 }
 

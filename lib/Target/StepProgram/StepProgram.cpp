@@ -33,7 +33,7 @@ static LogicalResult exportTables(ModuleOp module, rt::Program &program) {
     program.strategy = "none";
   program.loss = moduleText(module, PhantomDialect::kLossKind);
   for (auto mesh : module.getOps<MeshOp>())
-    program.ranks = mesh.getAxes().getValue().front().getSize();
+    program.ranks = mesh.getAxes().front().getSize();
   for (auto op : module.getOps<ParameterOp>()) {
     FailureOr<rt::Parameter> parameter = toParameter(op);
     if (failed(parameter))

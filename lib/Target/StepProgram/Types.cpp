@@ -24,7 +24,8 @@ FailureOr<rt::ElementType> mlir::phantom::toElementType(Operation *op, Type type
     return rt::ElementType::I64;
   if (type.isSignlessInteger(8))
     return rt::ElementType::U8;
-  return op->emitOpError("has element type ") << type << ", which step programs do not know";
+  op->emitOpError("has element type ") << type << ", which step programs do not know";
+  return failure();
 }
 
 FailureOr<rt::TensorType> mlir::phantom::toTensorType(Operation *op, ShapedType type) {
@@ -55,6 +56,10 @@ std::string mlir::phantom::toLocationString(Location location) {
     return WalkResult::advance();
   });
   return text;
+}
+
+void mlir::phantom::append(rt::Function &function, rt::Command command) {
+  function.commands.push_back(std::move(command));
 }
 
 static rt::InitKind toInitKind(InitKind kind) {
