@@ -228,7 +228,7 @@ struct Program {
   int64_t batch = 0;
   ElementType element = ElementType::F32; ///< of activations and parameters
   std::string loss;                       ///< "", "cross-entropy", "mse" or "bce"
-  int64_t classes = 0;      ///< of cross-entropy: targets are 0 to classes - 1; 0: not known
+  int64_t classes = 0;                    ///< of cross-entropy: targets are 0 to classes - 1; 0: not known
   std::vector<Parameter> parameters;
   std::vector<Window> windows;
   std::vector<Exchange> exchanges;

@@ -24,9 +24,9 @@ class FaultInjector {
 public:
   virtual ~FaultInjector();
   /// Before rank `rank` publishes; it may sleep or write to the rank's slot.
-  virtual void beforeStart(int64_t rank, const BoundExchange &exchange) {}
+  virtual void beforeStart(int64_t /*rank*/, const BoundExchange & /*exchange*/) {}
   /// True makes the wait return at once, without synchronising: a planted race.
-  virtual bool skipWait(int64_t rank, const BoundExchange &exchange) { return false; }
+  virtual bool skipWait(int64_t /*rank*/, const BoundExchange & /*exchange*/) { return false; }
 };
 
 struct ThreadGroupOptions {

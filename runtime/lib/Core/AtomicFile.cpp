@@ -49,7 +49,7 @@ Error writeFileAtomically(StringRef path, function_ref<void(raw_ostream &)> writ
     code = sys::fs::rename(temporary, path);
   if (!code)
     return Error::success();
-  sys::fs::remove(temporary);
+  (void)sys::fs::remove(temporary); // the first error is the one to report
   return cannotWrite(path, code);
 }
 

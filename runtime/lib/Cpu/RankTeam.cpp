@@ -19,7 +19,7 @@
 
 // libgomp's, which oneDNN runs on. The width is a per-thread setting, and a
 // thread that is not told would make a team of all cores.
-extern "C" void omp_set_num_threads(int);
+extern "C" void omp_set_num_threads(int); // NOLINT(readability-identifier-naming)
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define PHANTOM_RT_SANITIZED 1

@@ -57,7 +57,8 @@ static Error checkProbabilities(StringRef path, const FileTensor &tensor) {
     double value = 0;
     convertElements(tensor.element, tensor.bytes + i * byteWidth(tensor.element), ElementType::F64, &value,
                     1);
-    if (!(value >= 0 && value <= 1)) {
+    const bool fits = value >= 0 && value <= 1; // false for NaN
+    if (!fits) {
       std::string text;
       raw_string_ostream(text) << format("%g", value);
       return badValue(path, i / perRow,
@@ -131,7 +132,7 @@ Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, 
     if (argument.role == Role::Input) {
       size_t file = 0;
       while (file < files.inputs.size() && files.inputs[file].name != argument.name &&
-             !(files.inputs[file].name.empty() && modelInputs == 1))
+             (!files.inputs[file].name.empty() || modelInputs != 1))
         ++file;
       if (file == files.inputs.size())
         return makeError("no data file is given for the model's input '" + argument.name + "'");

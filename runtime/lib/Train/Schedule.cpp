@@ -43,7 +43,10 @@ double Schedule::at(int64_t step) const {
 Error Schedule::verify() const {
   if (!std::isfinite(learningRate) || learningRate < 0)
     return makeError("the learning rate must be a finite number that is not negative");
-  if (!(warmupFraction >= 0 && warmupFraction <= 1) || !(decayFraction >= 0 && decayFraction <= 1))
+  // Written so that NaN fails.
+  const bool warmupFits = warmupFraction >= 0 && warmupFraction <= 1,
+             decayFits = decayFraction >= 0 && decayFraction <= 1;
+  if (!warmupFits || !decayFits)
     return makeError("the warm-up and decay fractions of a schedule must be from 0 to 1");
   return Error::success();
 }

@@ -14,6 +14,7 @@
 #include "llvm/Support/Process.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace llvm;
 
@@ -92,7 +93,7 @@ void Progress::show(const StepRecord &record) {
 
   const double elapsed = std::chrono::duration<double>(now - begin).count();
   const double left = elapsed / double(record.step) * double(steps - record.step);
-  const auto seconds = int64_t(left + 0.5);
+  const auto seconds = int64_t(std::llround(left));
   std::string text; // one write per line, so that lines of other writers do not mix with it
   raw_string_ostream out(text);
   if (terminal) {
