@@ -59,9 +59,10 @@ FailureOr<rt::Program> mlir::phantom::exportStepProgram(ModuleOp module) {
       addCosts(function, program.trainCosts);
   }
   program.trainCosts.parameters = countTrainable(program, module);
+  // The rows of the first input.
   for (const rt::Function &function : program.functions)
     for (const rt::Argument &argument : function.arguments)
-      if (argument.role == rt::Role::Input && !argument.type.shape.empty())
+      if (argument.role == rt::Role::Input && !argument.type.shape.empty() && program.batch == 0)
         program.batch = argument.type.shape[0];
   return program;
 }

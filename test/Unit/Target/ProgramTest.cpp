@@ -55,21 +55,21 @@ class GemmTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(GemmTest, EveryProductMatchesItsDefinition) {
   Runner runner(R"(
-    func.func @forward(%x: tensor<2x3x8xf32> {phantom.input = "x"}, %w: tensor<5x8xf32> {phantom.input = "w"},
-        %b: tensor<5xf32> {phantom.input = "b"}, %g: tensor<4x6xf32> {phantom.input = "g"},
-        %d: tensor<4x5xf32> {phantom.input = "d"})
-        -> (tensor<2x3x5xf32> {phantom.output = "y"}, tensor<5x8xf32> {phantom.output = "dw"},
+    func.func @forward(%x: tensor<2x3x8xf32> {phantom.input = "x"}, %w: tensor<6x8xf32> {phantom.input = "w"},
+        %b: tensor<6xf32> {phantom.input = "b"}, %g: tensor<4x6xf32> {phantom.input = "g"},
+        %d: tensor<4x6xf32> {phantom.input = "d"})
+        -> (tensor<2x3x6xf32> {phantom.output = "y"}, tensor<6x8xf32> {phantom.output = "dw"},
             tensor<4x6xf32> {phantom.output = "c"}, tensor<4x8xf32> {phantom.output = "gg"}) {
-      %z = phantom.linear %x, %w bias %b : (tensor<2x3x8xf32>, tensor<5x8xf32>, tensor<5xf32>) -> tensor<2x3x5xf32>
-      %o = phantom.decompress %g, %d acc %z : (tensor<4x6xf32>, tensor<4x5xf32>, tensor<2x3x5xf32>) -> tensor<2x3x5xf32>
-      %y = phantom.activation <tanh> %o : tensor<2x3x5xf32>
-      %dw = phantom.weight_gradient %y, %x : (tensor<2x3x5xf32>, tensor<2x3x8xf32>) -> tensor<5x8xf32>
-      %c = phantom.compress %y, %d : (tensor<2x3x5xf32>, tensor<4x5xf32>) -> tensor<4x6xf32>
+      %z = phantom.linear %x, %w bias %b : (tensor<2x3x8xf32>, tensor<6x8xf32>, tensor<6xf32>) -> tensor<2x3x6xf32>
+      %o = phantom.decompress %g, %d acc %z : (tensor<4x6xf32>, tensor<4x6xf32>, tensor<2x3x6xf32>) -> tensor<2x3x6xf32>
+      %y = phantom.activation <tanh> %o : tensor<2x3x6xf32>
+      %dw = phantom.weight_gradient %y, %x : (tensor<2x3x6xf32>, tensor<2x3x8xf32>) -> tensor<6x8xf32>
+      %c = phantom.compress %y, %d : (tensor<2x3x6xf32>, tensor<4x6xf32>) -> tensor<4x6xf32>
       %gg = phantom.ghost_weight_gradient %g, %x : (tensor<4x6xf32>, tensor<2x3x8xf32>) -> tensor<4x8xf32>
-      return %y, %dw, %c, %gg : tensor<2x3x5xf32>, tensor<5x8xf32>, tensor<4x6xf32>, tensor<4x8xf32>
+      return %y, %dw, %c, %gg : tensor<2x3x6xf32>, tensor<6x8xf32>, tensor<4x6xf32>, tensor<4x8xf32>
     })",
                 GetParam());
-  std::vector<double> x = numbers(48, 1), w = numbers(40, 2), b = numbers(5, 3), g = numbers(24, 4), d = numbers(20, 5);
+  std::vector<double> x = numbers(48, 1), w = numbers(48, 2), b = numbers(6, 3), g = numbers(24, 4), d = numbers(24, 5);
   runner.set("x", x);
   runner.set("w", w);
   runner.set("b", b);
@@ -77,14 +77,14 @@ TEST_P(GemmTest, EveryProductMatchesItsDefinition) {
   runner.set("d", d);
   runner.run();
 
-  std::vector<double> y = product(x, transposed(w, 5, 8), 6, 8, 5);
-  std::vector<double> ghosts = product(transposed(g, 4, 6), d, 6, 4, 5);
+  std::vector<double> y = product(x, transposed(w, 6, 8), 6, 8, 6);
+  std::vector<double> ghosts = product(transposed(g, 4, 6), d, 6, 4, 6);
   for (size_t i = 0; i < y.size(); ++i)
-    y[i] = std::tanh(y[i] + b[i % 5] + ghosts[i]);
+    y[i] = std::tanh(y[i] + b[i % 6] + ghosts[i]);
   double tolerance = GetParam() == "precision=f64" ? 1e-13 : 2e-6;
   expectNear(runner.get("y"), y, tolerance);
-  expectNear(runner.get("dw"), product(transposed(y, 6, 5), x, 5, 6, 8), tolerance);
-  expectNear(runner.get("c"), product(d, transposed(y, 6, 5), 4, 5, 6), tolerance);
+  expectNear(runner.get("dw"), product(transposed(y, 6, 6), x, 6, 6, 8), tolerance);
+  expectNear(runner.get("c"), product(d, transposed(y, 6, 6), 4, 6, 6), tolerance);
   expectNear(runner.get("gg"), product(g, x, 4, 6, 8), tolerance);
 }
 
