@@ -55,6 +55,18 @@ static int fail(const Twine &message) {
   return 1;
 }
 
+/// Prints errors and remarks as the tool's own: they name the node; a line number would be no help in a
+/// binary file.
+static LogicalResult print(Diagnostic &diagnostic) {
+  raw_ostream &out = diagnostic.getSeverity() == DiagnosticSeverity::Error
+                         ? WithColor::error(errs(), "phantom-translate")
+                         : WithColor::remark(errs(), "phantom-translate");
+  if (!isa<UnknownLoc>(diagnostic.getLocation()))
+    out << sys::path::filename(input) << ": ";
+  out << diagnostic.str() << "\n";
+  return success();
+}
+
 static LogicalResult simplify(ModuleOp module) {
   PassManager passes(module.getContext());
   passes.addPass(mlir::phantom::createPhantomRecognize());
@@ -78,6 +90,7 @@ static int importModel() {
   DialectRegistry registry;
   ::phantom::registerAllDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  ScopedDiagnosticHandler handler(&context, print);
   SmallString<128> weights(output);
   sys::path::replace_extension(weights, ".safetensors");
   ::phantom::onnx::ImportOptions options;

@@ -93,9 +93,9 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const ValueInfo &input) {
 LogicalResult GraphImporter::declareParameters(ModuleOp module) {
   builder.setInsertionPointToEnd(module.getBody());
   for (const Parameter &parameter : parameters.parameters()) {
-    auto init =
-        mlir::phantom::InitAttr::get(builder.getContext(), mlir::phantom::InitKind::Load, parameter.source,
-                                     /*transposed=*/false, /*ghost_width=*/0, /*fan_in=*/0, /*zero_own=*/false);
+    auto init = mlir::phantom::InitAttr::get(
+        builder.getContext(), mlir::phantom::InitKind::Load, parameter.source,
+        /*transposed=*/false, /*ghost_width=*/0, /*fan_in=*/0, /*zero_own=*/false);
     mlir::phantom::ParameterOp::create(
         builder, named(parameter.tensor->name), builder.getStringAttr(parameter.symbol),
         TypeAttr::get(parameter.type), mlir::phantom::LayoutAttr(), init,
@@ -144,7 +144,8 @@ LogicalResult GraphImporter::importNodes() {
                           options.dataDir);
     if (node.inputs.size() < op->minInputs || node.inputs.size() > op->maxInputs)
       return importer.error() << "has " << node.inputs.size() << " inputs; it takes " << op->minInputs
-                              << " to " << op->maxInputs;
+                              << (op->minInputs == op->maxInputs ? ""
+                                                                 : " to " + std::to_string(op->maxInputs));
     if (mlir::failed(op->importNode(importer)) || mlir::failed(importer.checkAttributesRead()))
       return failure();
   }

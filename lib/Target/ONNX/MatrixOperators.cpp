@@ -8,7 +8,6 @@
 
 #include "NodeImporter.h"
 
-#include "phantom-rt/HostTensor.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -38,7 +37,7 @@ static bool isWeight(Value value) {
 static FailureOr<Value> createLinear(NodeImporter &node, Value x, Value weight, Value bias, bool io) {
   int64_t in = shapeOf(weight)[io ? 0 : 1], out = shapeOf(weight)[io ? 1 : 0];
   if (shapeOf(x).back() != in)
-    return node.error() << "multiplies " << rt::shapeText(shapeOf(x)) << " by a weight that takes " << in
+    return node.error() << "multiplies " << shapeText(shapeOf(x)) << " by a weight that takes " << in
                         << " columns";
   SmallVector<int64_t> shape(shapeOf(x));
   shape.back() = out;
@@ -59,7 +58,7 @@ static FailureOr<Value> stretchBatch(NodeImporter &node, Value value, ArrayRef<i
   if (mlir::failed(type))
     return failure();
   if (!type->hasStaticShape())
-    return node.error() << "stretches " << rt::shapeText(shapeOf(value))
+    return node.error() << "stretches " << shapeText(shapeOf(value))
                         << " over a dynamic batch, which is not supported";
   return Value(mlir::phantom::BroadcastOp::create(node.builder, node.location, *type, value, Value()));
 }
@@ -67,8 +66,7 @@ static FailureOr<Value> stretchBatch(NodeImporter &node, Value value, ArrayRef<i
 /// The product of two activations of rank 2 or more.
 static FailureOr<Value> createMatmul(NodeImporter &node, Value a, Value b) {
   auto misfit = [&] {
-    return node.error() << "cannot multiply " << rt::shapeText(shapeOf(a)) << " by "
-                        << rt::shapeText(shapeOf(b));
+    return node.error() << "cannot multiply " << shapeText(shapeOf(a)) << " by " << shapeText(shapeOf(b));
   };
   if (shapeOf(a).back() != shapeOf(b).drop_back().back())
     return misfit();
@@ -108,16 +106,14 @@ LogicalResult importMatMul(NodeImporter &node) {
   if (shapeOf(a).empty() || shapeOf(b).empty())
     return node.error() << "multiplies a scalar";
   bool vectorA = shapeOf(a).size() == 1, vectorB = shapeOf(b).size() == 1;
-  if (shapeOf(b).size() == 2 && (isWeight(b) || shapeOf(a).size() != 2)) {
-    FailureOr<Value> y = createLinear(node, a, b, Value(), /*io=*/true);
-    return mlir::failed(y) ? failure() : node.setResult(*y);
-  }
   // Vectors count as a row and a column, and lose that dimension again.
   if (vectorA)
     a = reshape(node, a, {1, shapeOf(a)[0]});
   if (vectorB)
     b = reshape(node, b, {shapeOf(b)[0], 1});
-  FailureOr<Value> product = createMatmul(node, a, b);
+  bool isLinear = shapeOf(b).size() == 2 && !vectorB && (isWeight(b) || shapeOf(a).size() > 2);
+  FailureOr<Value> product =
+      isLinear ? createLinear(node, a, b, Value(), /*io=*/true) : createMatmul(node, a, b);
   if (mlir::failed(product))
     return failure();
   if (!vectorA && !vectorB)
@@ -153,7 +149,7 @@ LogicalResult importGemm(NodeImporter &node) {
     node.ignoreAttribute("broadcast");
   Value a = *lhs, b = *rhs, c;
   if (shapeOf(a).size() != 2 || shapeOf(b).size() != 2)
-    return node.error() << "multiplies " << rt::shapeText(shapeOf(a)) << " by " << rt::shapeText(shapeOf(b))
+    return node.error() << "multiplies " << shapeText(shapeOf(a)) << " by " << shapeText(shapeOf(b))
                         << "; both must be matrices";
   if (*transA)
     a = transposeMatrix(node, a);

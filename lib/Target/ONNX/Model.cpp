@@ -12,6 +12,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <charconv>
+
 using namespace llvm;
 
 namespace phantom::onnx {
@@ -22,7 +24,7 @@ std::string dataTypeName(int32_t type) {
       "bool",      "float16", "double", "uint32", "uint64", "complex64", "complex128", "bfloat16"};
   if (type >= 0 && type < static_cast<int32_t>(std::size(names)))
     return names[type];
-  return "type " + std::to_string(type);
+  return std::to_string(type);
 }
 
 bool isFloatType(int32_t type) {
@@ -64,6 +66,14 @@ std::string Node::label() const {
   std::string printable = quoteName(type);
   StringRef unquoted = StringRef(printable).drop_front().drop_back();
   return (name.empty() ? "#" + std::to_string(index) : quoteName(name)) + " (" + unquoted.str() + ")";
+}
+
+double shortestDouble(float number) {
+  char text[32];
+  auto [end, error] = std::to_chars(std::begin(text), std::end(text), number);
+  double result = number;
+  std::from_chars(text, end, result);
+  return result;
 }
 
 std::string quoteName(StringRef name) {

@@ -37,7 +37,7 @@ enum class DataType : int32_t {
   BFloat16 = 16
 };
 
-/// "float", "int64", ...; "type 23" for those without a name here.
+/// "float", "int64", ...; "23" for those without a name here.
 std::string dataTypeName(int32_t type);
 bool isFloatType(int32_t type);
 /// Bytes of one element; 0 for types that are not read.
@@ -62,6 +62,8 @@ struct Tensor {
   std::optional<ExternalData> external;
   /// What `bytes` refers to where that is not the model file.
   std::string owned;
+  /// It is the value of a Constant node.
+  bool literal = false;
 
   int64_t elements() const;
 };
@@ -111,6 +113,10 @@ struct Model {
   std::vector<std::shared_ptr<Tensor>> initializers;
   std::vector<std::string> functionDomains; ///< of the model's own functions
 };
+
+/// The double whose shortest decimal notation is that of `number`: 0.1f gives 0.1. Rounded to float it is the
+/// same.
+double shortestDouble(float number);
 
 /// Reads and checks the file; the error names it.
 llvm::Expected<Model> readModel(llvm::StringRef path);

@@ -11,7 +11,6 @@
 #include "Normalize.h"
 #include "Parameters.h"
 
-#include "phantom-rt/HostTensor.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -76,7 +75,7 @@ FailureOr<double> NodeImporter::scalar(unsigned index) {
     Expected<std::vector<float>> numbers = readFloats(**tensor, model.path, dataDir);
     if (!numbers)
       return error() << toString(numbers.takeError());
-    return numbers->front();
+    return shortestDouble(numbers->front());
   }
   // Exponents are often integers.
   if ((*tensor)->elements() == 1 && dataTypeWidth((*tensor)->type) > 1) {
@@ -178,7 +177,7 @@ FailureOr<RankedTensorType> NodeImporter::tensorType(ArrayRef<int64_t> shape) co
     if (ShapedType::isDynamic(extent))
       continue;
     if (extent < 1 || extent > most / elements)
-      return error() << "has a tensor of shape " << rt::shapeText(shape) << ", which is empty or too large";
+      return error() << "has a tensor of shape " << shapeText(shape) << ", which is empty or too large";
     elements *= extent;
   }
   return RankedTensorType::get(shape, builder.getF32Type());
@@ -196,6 +195,21 @@ LogicalResult NodeImporter::setResult(Value value) {
 //===----------------------------------------------------------------------===//
 
 ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
+
+std::string shapeText(ArrayRef<int64_t> shape) {
+  std::string text;
+  raw_string_ostream stream(text);
+  interleave(
+      shape, stream,
+      [&](int64_t extent) {
+        if (ShapedType::isDynamic(extent))
+          stream << "?";
+        else
+          stream << extent;
+      },
+      "x");
+  return shape.empty() ? "scalar" : text;
+}
 
 Value splat(NodeImporter &node, double number, Value like) {
   auto scalarType = RankedTensorType::get({}, node.builder.getF32Type());
@@ -221,7 +235,7 @@ FailureOr<Value> broadcastTo(NodeImporter &node, Value value, Value like) {
   for (size_t d = 0; fits && d < from.size(); ++d)
     fits = from[d] == 1 || from[d] == to[d + to.size() - from.size()];
   if (!fits)
-    return node.error() << "cannot broadcast " << rt::shapeText(from) << " to " << rt::shapeText(to);
+    return node.error() << "cannot broadcast " << shapeText(from) << " to " << shapeText(to);
   return Value(mlir::phantom::BroadcastOp::create(node.builder, node.location, like.getType(), value, like));
 }
 
@@ -253,8 +267,8 @@ static Value alignDynamic(NodeImporter &node, Value value, size_t rank) {
 LogicalResult broadcastOperands(NodeImporter &node, Value &lhs, Value &rhs) {
   std::optional<SmallVector<int64_t>> shape = commonShape(shapeOf(lhs), shapeOf(rhs));
   if (!shape)
-    return node.error() << "cannot broadcast " << rt::shapeText(shapeOf(lhs)) << " and "
-                        << rt::shapeText(shapeOf(rhs)) << " (a dynamic batch is -1)";
+    return node.error() << "cannot broadcast " << shapeText(shapeOf(lhs)) << " and "
+                        << shapeText(shapeOf(rhs));
   FailureOr<RankedTensorType> type = node.tensorType(*shape);
   if (mlir::failed(type))
     return failure();
@@ -264,8 +278,8 @@ LogicalResult broadcastOperands(NodeImporter &node, Value &lhs, Value &rhs) {
   if (!type->hasStaticShape()) {
     like = lhs.getType() == *type ? lhs : rhs;
     if (like.getType() != *type)
-      return node.error() << "stretches both operands, " << rt::shapeText(shapeOf(lhs)) << " and "
-                          << rt::shapeText(shapeOf(rhs)) << ", over a dynamic batch, which is not supported";
+      return node.error() << "stretches both operands, " << shapeText(shapeOf(lhs)) << " and "
+                          << shapeText(shapeOf(rhs)) << ", over a dynamic batch, which is not supported";
   }
   for (Value *value : {&lhs, &rhs})
     if (value->getType() != *type)

@@ -108,6 +108,8 @@ Value splat(NodeImporter &node, double number, Value like);
 Value transposeMatrix(NodeImporter &node, Value matrix);
 
 llvm::ArrayRef<int64_t> shapeOf(Value value);
+/// "?x4" for messages.
+std::string shapeText(llvm::ArrayRef<int64_t> shape);
 
 //===----------------------------------------------------------------------===//
 // Importers, by file

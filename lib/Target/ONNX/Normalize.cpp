@@ -100,6 +100,7 @@ LogicalResult Normalizer::liftConstants() {
                                  << quoteName(node.attributes[0].name)
                                  << ", which is not supported: use a dense tensor or numbers";
     tensor->name = node.outputs[0];
+    tensor->literal = true;
     model.initializers.push_back(std::move(tensor));
   }
   model.nodes = std::move(rest);
@@ -248,6 +249,10 @@ LogicalResult Normalizer::removeIdentities() {
     copy->bytes = original.bytes;
     copy->fileOffset = original.fileOffset;
     copy->external = original.external;
+    copy->literal = original.literal;
+    if (isFloatType(copy->type) && copy->elements() > 1)
+      emitRemark(at(node)) << quoteName(copy->name) << " has the values of " << quoteName(original.name)
+                           << " in the file; it is a parameter of its own here";
     model.initializers.push_back(copy);
     constants[copy->name] = copy;
   }

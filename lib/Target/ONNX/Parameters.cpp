@@ -97,6 +97,19 @@ bool isLayerUse(const Use &use, const StringMap<const Node *> &producers) {
   return producer != producers.end() && producer->second->opType == "MatMul";
 }
 
+/// Whether training changes what the use reads.
+bool isTrainableUse(const Use &use, bool literal) {
+  bool divisor = use.node->opType == "Div" && use.input == 1;
+  return !literal && use.node->opType != "Sub" && !divisor;
+}
+
+/// A bias of Gemm may have a leading 1.
+ArrayRef<int64_t> dimsOf(const Tensor &tensor, ArrayRef<Use> uses) {
+  bool isBias = all_of(uses, [](const Use &use) { return use.node->opType == "Gemm" && use.input == 2; });
+  ArrayRef<int64_t> dims = tensor.dims;
+  return isBias && dims.size() == 2 && dims[0] == 1 ? dims.drop_front() : dims;
+}
+
 /// Names that a later pass gives to functions and other symbols.
 constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "train_step",
                                        "infer",   "mesh",     "kernels"};
@@ -138,7 +151,7 @@ LogicalResult ParameterSet::locate(Parameter &parameter, const Model &model, con
                                                 : mlir::Type(mlir::Float32Type::get(context));
   auto setRange = [&](StringRef file, uint64_t offset, uint64_t length) {
     parameter.source = mlir::phantom::SourceAttr::get(context, relativePath(file, base), "", offset, length,
-                                                      mlir::RankedTensorType::get(tensor.dims, element));
+                                                      mlir::RankedTensorType::get(parameter.dims, element));
     return success();
   };
   if (inPlace && tensor.external) {
@@ -195,10 +208,11 @@ FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOpt
     parameter.tensor = tensor;
     parameter.symbol =
         uniqueName(isAnonymous(tensor->name) ? recoverName(*naming.node, naming.input) : tensor->name, taken);
-    parameter.trainable = any_of(tensorUses, [](const Use &use) {
-      return use.node->opType != "Sub" && (use.node->opType != "Div" || use.input == 0);
-    });
-    parameter.type = mlir::RankedTensorType::get(tensor->dims, mlir::Float32Type::get(&context));
+    parameter.trainable = layerUse != tensorUses.end() || any_of(tensorUses, [&](const Use &use) {
+                            return isTrainableUse(use, tensor->literal);
+                          });
+    parameter.dims = dimsOf(*tensor, tensorUses);
+    parameter.type = mlir::RankedTensorType::get(parameter.dims, mlir::Float32Type::get(&context));
     if (mlir::failed(set.locate(parameter, model, options, location)))
       return failure();
     if (tensor->type != static_cast<int32_t>(DataType::Float)) {
@@ -209,7 +223,8 @@ FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOpt
   }
   if (conversions)
     emitRemark(modelLocation(model, context))
-        << conversions << " parameters are converted from " << dataTypeName(convertedType) << " to float";
+        << conversions << (conversions == 1 ? " parameter is" : " parameters are") << " converted from "
+        << dataTypeName(convertedType) << " to float";
   return set;
 }
 
@@ -219,9 +234,7 @@ LogicalResult ParameterSet::write(const ImportOptions &options, mlir::Location l
   std::vector<rt::NamedTensor> tensors;
   for (const Written &entry : written) {
     const Parameter &parameter = entries[entry.parameter];
-    tensors.push_back({parameter.symbol,
-                       {rt::ElementType::F32, {parameter.tensor->dims.begin(), parameter.tensor->dims.end()}},
-                       entry.bytes.data()});
+    tensors.push_back({parameter.symbol, {rt::ElementType::F32, parameter.dims.vec()}, entry.bytes.data()});
   }
   if (Error error = rt::writeSafeTensors(options.weightsFile, tensors))
     return emitError(location) << toString(std::move(error));

@@ -20,6 +20,8 @@ namespace phantom::onnx {
 struct Parameter {
   std::shared_ptr<Tensor> tensor;
   std::string symbol;
+  /// The tensor's, without the leading 1 of a bias.
+  llvm::ArrayRef<int64_t> dims;
   bool trainable = false;
   mlir::RankedTensorType type;
   mlir::phantom::SourceAttr source;
@@ -27,8 +29,8 @@ struct Parameter {
 
 /// The parameters of a normalised model, in the order of the file: floating-point initializers that nodes use
 /// and that are not scalars. One element in some dimensions is a scalar, too, unless it is a weight or a
-/// bias. Parameters that nodes only subtract or divide by (means and deviations of the data) are not
-/// trainable.
+/// bias. Not trainable are those that nodes only subtract or divide by (means and deviations of the data),
+/// and the values of Constant nodes, unless a layer uses them.
 class ParameterSet {
 public:
   /// Emits an error where the bytes of a parameter cannot be found.

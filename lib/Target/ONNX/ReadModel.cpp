@@ -149,7 +149,7 @@ static Expected<Attribute> readAttribute(const AttributeProto &proto, StringRef 
   Attribute attribute;
   attribute.name = proto.name();
   attribute.kind = attributeKind(proto);
-  attribute.f = proto.f();
+  attribute.f = shortestDouble(proto.f());
   attribute.i = proto.i();
   attribute.s = proto.s();
   attribute.floats.assign(proto.floats().begin(), proto.floats().end());

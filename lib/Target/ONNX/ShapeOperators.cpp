@@ -8,7 +8,6 @@
 
 #include "NodeImporter.h"
 
-#include "phantom-rt/HostTensor.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 using namespace llvm;
@@ -144,7 +143,7 @@ LogicalResult importReshape(NodeImporter &node) {
   std::optional<SmallVector<int64_t>> shape = reshapedShape(shapeOf(*x), wanted, *allowZero != 0);
   if (!shape)
     return node.error() << "cannot reshape " << cast<RankedTensorType>(x->getType()) << " to ["
-                        << rt::shapeText(wanted) << "]"
+                        << shapeText(wanted) << "]"
                         << (ShapedType::isDynamicShape(shapeOf(*x))
                                 ? ": with a dynamic batch, the shape must start with 0 or contain a -1"
                                 : "");
