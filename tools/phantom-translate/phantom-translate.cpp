@@ -21,6 +21,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
@@ -36,9 +37,10 @@ static cl::opt<bool> importOnnx("import-onnx",
                                 cl::cat(category));
 static cl::opt<bool> exportOnnx("export-onnx", cl::desc("Write an ONNX model (not in this version)"),
                                 cl::cat(category));
-static cl::opt<bool> toStepProgram("phantom-to-step-program",
-                                   cl::desc("Read IR behind phantom-to-cpu-pipeline, print its step program as JSON"),
-                                   cl::cat(category));
+static cl::opt<bool>
+    toStepProgram("phantom-to-step-program",
+                  cl::desc("Read IR behind phantom-to-cpu-pipeline, print its step program as JSON"),
+                  cl::cat(category));
 static cl::opt<std::string>
     output("o", cl::desc("Where the IR goes; the weights go to the same name with .safetensors"),
            cl::value_desc("file.mlir"), cl::cat(category));
@@ -93,6 +95,9 @@ static int importModel() {
   ScopedDiagnosticHandler handler(&context, print);
   SmallString<128> weights(output);
   sys::path::replace_extension(weights, ".safetensors");
+  if (output == weights.str() || sys::fs::equivalent(input, output))
+    return fail("-o " + output + " is also where " +
+                (output == weights.str() ? "the weights go" : "the model is"));
   ::phantom::onnx::ImportOptions options;
   options.dataDir = dataDir;
   options.weightsFile = std::string(weights);
@@ -108,7 +113,8 @@ static int printStepProgram() {
   DialectRegistry registry;
   ::phantom::registerAllDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(input.empty() ? "-" : input, &context);
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(input.empty() ? StringRef("-") : StringRef(input), &context);
   if (!module)
     return 1;
   FailureOr<::phantom::rt::Program> program = mlir::phantom::exportStepProgram(*module);
