@@ -12,7 +12,6 @@
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 #include "phantom/InitAll.h"
 #include "phantom/Target/ONNX/Import.h"
-#include "phantom/Target/StepProgram/ExportStepProgram.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -131,7 +130,7 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
 
 } // namespace
 
-Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(StringRef model,
+Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model,
                                                                           const CompileOptions &options) {
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
@@ -157,20 +156,20 @@ Expected<std::unique_ptr<phantom::CompiledProgram>> phantom::compileModel(String
       function.erase();
 
   PassManager back(&context, "builtin.module");
-  ToCpuPipelineOptions lowering;
+  mlir::phantom::ToCpuPipelineOptions lowering;
   lowering.fuseEpilogues = options.fuseEpilogues;
-  lowering.overlapExchanges = options.overlapExchanges;
+  lowering.overlap = options.overlapExchanges;
   lowering.referenceGemm = options.referenceGemm;
   if (options.doublePrecision)
-    lowering.precision = "f64";
-  buildToCpuPipeline(back, lowering);
+    lowering.precision = mlir::phantom::Precision::F64;
+  mlir::phantom::buildToCpuPipeline(back, lowering);
   if (failed(back.run(**module)))
     return diagnostics.error("cannot lower '" + model + "'");
 
-  Expected<std::unique_ptr<CompiledProgram>> compiled = compileForCpu(**module);
+  Expected<CompiledProgram> compiled = mlir::phantom::compileForCpu(**module);
   if (!compiled)
     return diagnostics.error(toString(compiled.takeError()));
-  rt::Program &program = (*compiled)->executable.program;
+  rt::Program &program = compiled->executable.program;
   program.ghostWidth = options.ghostWidth;
   program.classes = classes; // a train step alone does not return the output
   for (rt::Parameter &parameter : program.parameters)

@@ -70,14 +70,14 @@ Expected<int> runTool(int argc, char **argv) {
   Expected<RunOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return options.takeError();
-  Expected<std::unique_ptr<CompiledProgram>> compiled = compileModel(options->model, options->compile);
+  Expected<CompiledProgram> compiled = compileModel(options->model, options->compile);
   if (!compiled)
     return compiled.takeError();
-  const rt::Program &program = (*compiled)->executable.program;
+  const rt::Program &program = compiled->executable.program;
   if (Error error = checkEffects(*options, program))
     return error;
   Expected<std::unique_ptr<rt::Session>> session =
-      rt::Session::create((*compiled)->executable, options->session);
+      rt::Session::create(compiled->executable, options->session);
   if (!session)
     return session.takeError();
   switch (options->command) {

@@ -10,7 +10,7 @@
 #define PHANTOM_DRIVER_COMPILE_H
 
 #include "phantom/Pipelines/Pipelines.h"
-#include "phantom/Target/CPU/CompileForCpu.h"
+#include "phantom/Target/CPU/Compile.h"
 
 #include "llvm/Support/Error.h"
 
@@ -20,6 +20,8 @@
 #include <vector>
 
 namespace phantom {
+
+using mlir::phantom::CompiledProgram;
 
 /// What to compile a model for. Enumerations are those of the passes.
 struct CompileOptions {
@@ -46,7 +48,7 @@ struct CompileOptions {
 
 /// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that
 /// names the file and place; warnings are printed to standard error.
-llvm::Expected<std::unique_ptr<CompiledProgram>> compileModel(llvm::StringRef model,
+llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model,
                                                               const CompileOptions &options);
 
 } // namespace phantom
