@@ -12,6 +12,7 @@
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Conversion/Pipelines.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
+#include "phantom/Pipelines/Pipelines.h"
 
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 #include "mlir/InitAllDialects.h"
@@ -27,12 +28,8 @@ void phantom::registerAllDialects(mlir::DialectRegistry &registry) {
 
 void phantom::registerAllPasses() {
   mlir::registerAllPasses();
-  mlir::phantom::registerPhantomRecognizePass();
-  mlir::phantom::registerPhantomSpecializeBatchPass();
-  mlir::phantom::registerPhantomPartitionPass();
-  mlir::phantom::registerPhantomVerifyPartitionPass();
-  mlir::phantom::registerPhantomDifferentiatePass();
-  mlir::phantom::registerPhantomApplyOptimizerPass();
+  mlir::phantom::registerPhantomTransformsPasses();
   mlir::phantom::registerPhantomConversionPasses();
   mlir::phantom::registerConversionPipelines();
+  registerPipelines();
 }

@@ -22,6 +22,7 @@ void ::phantom::buildInferPipeline(OpPassManager &pm, const InferPipelineOptions
   pm.addPass(createPhantomSpecializeBatch({options.batchSize}));
   pm.addPass(createPhantomPartition({options.strategy, options.ranks, options.ghostWidth, options.select,
                                      options.firstLayer, options.lastLayer, options.init}));
+  pm.addPass(createPhantomVerifyPartition());
   pm.addPass(mlir::createCanonicalizerPass());
 }
 
@@ -33,6 +34,7 @@ void ::phantom::buildTrainPipeline(OpPassManager &pm, const TrainPipelineOptions
   // Sums of cotangents become accumulating GEMMs; what no gradient needs goes away.
   pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(mlir::createCSEPass());
+  pm.addPass(createPhantomVerifyPartition());
 }
 
 void ::phantom::registerPipelines() {
