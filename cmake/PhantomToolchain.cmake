@@ -1,6 +1,10 @@
 # Warnings, sanitizers, linker and compiler cache.
 
 add_compile_options(-Wall -Wextra -Wno-unused-parameter)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # gcc 12 sees uninitialised members where a std::variant is copied.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+endif()
 
 if(PHANTOM_SANITIZE STREQUAL "thread")
   add_compile_options(-fsanitize=thread -g1)
