@@ -91,6 +91,7 @@ Text communicator("communicator", everywhere, executionFlags, "NAME",
 Text timeout("timeout", everywhere, executionFlags, "SECONDS",
              "deadline of every wait for another rank (120)", "120");
 Text bind("bind", everywhere, executionFlags, "KIND", "core (a core per rank) or none", "core");
+Text threadsPerRank("threads-per-rank", everywhere, executionFlags, "N", "threads of each rank's GEMMs (1)", "1");
 Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
@@ -225,6 +226,7 @@ Error readExecution(RunOptions &options) {
            },
            [&] { return assign(bindCores, choice<bool>(bind, {{"core", true}, {"none", false}})); },
            [&] { return assign(options.session.timeoutSeconds, number(timeout, 0.001)); },
+           [&] { return assign(options.session.threadsPerRank, integer(threadsPerRank, 1, 1024)); },
            [&] { return assign(options.session.seed, integer(seed, 0)); }}))
     return error;
   if (compile.doublePrecision && !compile.referenceGemm)

@@ -21,14 +21,6 @@
 // thread that is not told would make a team of all cores.
 extern "C" void omp_set_num_threads(int); // NOLINT(readability-identifier-naming)
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define PHANTOM_RT_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define PHANTOM_RT_SANITIZED 1
-#endif
-#endif
-
 using namespace llvm;
 
 namespace phantom::rt {
@@ -83,14 +75,8 @@ void RankTeam::pin(int64_t rank) const {
 }
 
 void RankTeam::serve(int64_t rank) {
-#ifdef PHANTOM_RT_SANITIZED
-  // libgomp is not instrumented; one thread per rank keeps reports to our code.
-  const int64_t width = 1;
-#else
-  const int64_t width = std::max<int64_t>(1, allowedCpus() / group.size());
-#endif
   pin(rank);
-  omp_set_num_threads(int(width));
+  omp_set_num_threads(int(options.threadsPerRank));
 
   uint64_t served = 0;
   for (;;) {

@@ -25,6 +25,7 @@ Expected<std::unique_ptr<Session>> Session::create(const Executable &executable,
   runtimeOptions.seed = options.seed;
   runtimeOptions.parameterFile = options.parameterFile;
   runtimeOptions.team.bind = options.bindThreads;
+  runtimeOptions.team.threadsPerRank = options.threadsPerRank;
   runtimeOptions.team.timeoutSeconds = options.timeoutSeconds;
   runtimeOptions.team.faults = options.faults;
   Expected<std::unique_ptr<CpuRuntime>> runtime = CpuRuntime::create(executable, runtimeOptions);
