@@ -130,8 +130,7 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
 
 } // namespace
 
-Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model,
-                                                                          const CompileOptions &options) {
+Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const CompileOptions &options) {
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
   // Modules are small: threads would cost more than they give.

@@ -9,7 +9,8 @@
 #include "llvm/Support/raw_ostream.h"
 
 int main() {
-  llvm::errs() << "phantom-plan: error: planning is not in this version; 'phantom-run train --summary F.json' reports the "
+  llvm::errs() << "phantom-plan: error: planning is not in this version; 'phantom-run train --summary "
+                  "F.json' reports the "
                   "cost of one choice\n";
   return 1;
 }

@@ -91,7 +91,8 @@ Text communicator("communicator", everywhere, executionFlags, "NAME",
 Text timeout("timeout", everywhere, executionFlags, "SECONDS",
              "deadline of every wait for another rank (120)", "120");
 Text bind("bind", everywhere, executionFlags, "KIND", "core (a core per rank) or none", "core");
-Text threadsPerRank("threads-per-rank", everywhere, executionFlags, "N", "threads of each rank's GEMMs (1)", "1");
+Text threadsPerRank("threads-per-rank", everywhere, executionFlags, "N", "threads of each rank's GEMMs (1)",
+                    "1");
 Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");

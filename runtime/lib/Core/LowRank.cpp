@@ -10,8 +10,8 @@
 
 #include "phantom-rt/Error.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <lapacke.h>
 #include <limits>
 
@@ -19,17 +19,7 @@ using namespace llvm;
 
 namespace phantom::rt {
 
-static lapack_int gesdd(lapack_int rows, lapack_int columns, float *a, float *s, float *u, float *vt,
-                        lapack_int rank) {
-  return LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', rows, columns, a, rows, s, u, rows, vt, rank);
-}
-
-static lapack_int gesdd(lapack_int rows, lapack_int columns, double *a, double *s, double *u, double *vt,
-                        lapack_int rank) {
-  return LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', rows, columns, a, rows, s, u, rows, vt, rank);
-}
-
-/// Factors the blocks of source rank `source`.
+/// Factors the blocks of source rank `source`, in f64: the factors keep the weight's own precision then.
 template <typename T>
 static Error factorSource(const HostTensor &weight, int64_t p, int64_t k, int64_t source,
                           LowRankFactors &factors) {
@@ -41,27 +31,28 @@ static Error factorSource(const HostTensor &weight, int64_t p, int64_t k, int64_
 
   // LAPACK is column-major: the row-major stack (rows x mIn) is its transpose
   // there, so "u" holds the right singular vectors, one per contiguous column.
-  std::vector<T> stack(rows * mIn), values(rank), right(mIn * rank), left(rank * rows);
+  std::vector<double> stack(rows * mIn), values(rank), right(mIn * rank), left(rank * rows);
   int64_t row = 0;
   for (int64_t j = 0; j < p; ++j)
     for (int64_t i = 0; j != source && i < mOut; ++i, ++row)
-      std::memcpy(&stack[row * mIn], weight.data<T>() + (j * mOut + i) * nIn + source * mIn, mIn * sizeof(T));
-  if (lapack_int info = gesdd(mIn, rows, stack.data(), values.data(), right.data(), left.data(), rank))
+      std::copy_n(weight.data<T>() + (j * mOut + i) * nIn + source * mIn, mIn, &stack[row * mIn]);
+  if (lapack_int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', mIn, rows, stack.data(), mIn, values.data(),
+                                       right.data(), mIn, left.data(), rank))
     return makeError(info > 0 ? "its singular value decomposition did not converge"
                               : "its singular value decomposition failed; the weight may hold NaN");
 
   for (int64_t q = 0; q < k; ++q) {
-    const T root = std::sqrt(values[q]);
+    const double root = std::sqrt(values[q]);
     T *compressor = factors.compressors.data<T>() + (source * k + q) * mIn;
     for (int64_t i = 0; i < mIn; ++i)
-      compressor[i] = root * right[q * mIn + i];
+      compressor[i] = T(root * right[q * mIn + i]);
     int64_t block = 0;
     for (int64_t j = 0; j < p; ++j) {
       if (j == source)
         continue;
       T *decompressor = factors.decompressors.data<T>() + ((j * p + source) * k + q) * mOut;
       for (int64_t i = 0; i < mOut; ++i)
-        decompressor[i] = root * left[q + (block * mOut + i) * rank];
+        decompressor[i] = T(root * left[q + (block * mOut + i) * rank]);
       ++block;
     }
   }

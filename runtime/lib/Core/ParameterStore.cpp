@@ -55,7 +55,8 @@ Error ParameterStore::load(StringRef path) {
     return file.takeError();
   for (size_t i = 0; i < program.parameters.size(); ++i) {
     const Parameter &parameter = program.parameters[i];
-    if (!parameter.stateOf.empty() && !file->tensors().count(parameter.name))
+    // Optimizer state starts anew, and what is frozen is the model's.
+    if (!parameter.trainable && !file->tensors().count(parameter.name))
       continue;
     Expected<FileTensor> tensor = file->tensor(parameter.name);
     if (!tensor)

@@ -11,6 +11,8 @@
 #include "phantom-rt/Error.h"
 #include "phantom-rt/VerifyProgram.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <cstring>
 
 using namespace llvm;
@@ -58,20 +60,21 @@ Error CpuRuntime::load(const CpuRuntimeOptions &options) {
     constants.push_back(std::move(*buffer));
   }
 
-  // A file replaces all values, so that sources need not even be readable.
+  // A file replaces what is trained, whose sources need not even be readable then.
   const bool fromFile = !options.parameterFile.empty();
-  ParameterInitializer initializer;
-  if (!fromFile) {
-    Expected<ParameterInitializer> prepared = ParameterInitializer::prepare(program(), options.seed);
-    if (!prepared)
-      return prepared.takeError();
-    initializer = std::move(*prepared);
-  }
+  auto starts = [&](const Parameter &parameter) { return !fromFile || !parameter.trainable; };
+  Program started;
+  started.ranks = program().ranks;
+  llvm::copy_if(program().parameters, std::back_inserter(started.parameters), starts);
+  Expected<ParameterInitializer> initializer = ParameterInitializer::prepare(started, options.seed);
+  if (!initializer)
+    return initializer.takeError();
   Error error = ranks.run([&](int64_t rank) -> Error {
     if (Error allocation = store.allocate(rank))
       return allocation;
-    for (size_t i = 0; i < program().parameters.size() && !fromFile; ++i)
-      initializer.fill(program().parameters[i], rank, store.address(rank, i));
+    for (size_t i = 0; i < program().parameters.size(); ++i)
+      if (starts(program().parameters[i]))
+        initializer->fill(program().parameters[i], rank, store.address(rank, i));
     return Error::success();
   });
   if (error)
