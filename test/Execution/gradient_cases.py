@@ -95,7 +95,7 @@ def _grid(rng, shape):
 
 
 def build(op, path):
-    """x -> a, b = two linear layers -> op(a, b) -> a linear layer; returns the parameters and the constants."""
+    """x -> a, b = two linear layers -> op(a, b) -> a linear layer; returns the parameters."""
     graph = Graph(models.OPSET_GELU if op.startswith("gelu-op") else models.OPSET)
     rng = np.random.default_rng(11)
     layer = lambda name, n_in, n_out: (graph.tensor(f"{name}.weight", _grid(rng, (n_out, n_in))),
@@ -107,7 +107,7 @@ def build(op, path):
     hidden = OPS[op](graph, a, b)
     graph.add("Gemm", hidden, *layer("head", WIDTH, N_OUT), transB=1, name="/head/Gemm", result="y")
     graph.save(path, {"x": ["batch", N_IN]}, {"y": ["batch", N_OUT]})
-    return {t.name: numpy_helper.to_array(t) for t in graph.initializers}, graph.constants
+    return {t.name: numpy_helper.to_array(t) for t in graph.initializers}
 
 
 def central_differences(op, loss):
@@ -115,7 +115,7 @@ def central_differences(op, loss):
     def run(options):
         rng = np.random.default_rng(3)
         with Scratch(options) as scratch:
-            parameters, constants = build(op, scratch.path("model.onnx"))
+            parameters = build(op, scratch.path("model.onnx"))
             scratch.save("x.npy", rng.standard_normal((BATCH, N_IN)).astype(np.float32))
             targets = rng.integers(0, N_OUT, BATCH) if loss == "cross-entropy" else rng.random((BATCH, N_OUT))
             scratch.save("t.npy", targets if loss == "cross-entropy" else targets.astype(np.float32))
@@ -123,7 +123,7 @@ def central_differences(op, loss):
 
             def evaluate(factor, *more):
                 moved = {n: v + np.float32(factor) * direction[n] for n, v in parameters.items()}
-                safetensors.save(scratch.path("parameters.safetensors"), {**constants, **moved})
+                safetensors.save(scratch.path("parameters.safetensors"), moved)
                 scratch.run("train", "model.onnx", "--strategy", "tensor", "--ranks", 1, "--init",
                             "from-file=parameters.safetensors", "--inputs", "x.npy", "--targets", "t.npy", "--loss", loss,
                             "--optimizer", "sgd", "--learning-rate", 0, "--batch-size", BATCH, "--steps", 1,

@@ -17,7 +17,6 @@ class Graph:
 
     def __init__(self, opset=OPSET):
         self.nodes, self.initializers, self.opset, self.count = [], [], opset, 0
-        self.constants = {}  # by name; a parameter file holds those that are no scalars
 
     def tensor(self, name, value):
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
@@ -26,8 +25,7 @@ class Graph:
     def constant(self, value, dtype=np.float32):
         self.count += 1
         name = f"constant_{self.count}"
-        self.constants[name] = np.asarray(value, dtype)
-        value = numpy_helper.from_array(self.constants[name], name)
+        value = numpy_helper.from_array(np.asarray(value, dtype), name)
         self.nodes.append(helper.make_node("Constant", [], [name], name=f"/{name}", value=value))
         return name
 

@@ -20,8 +20,9 @@ import traceback
 
 import harness
 
-MODULES = ["reference_cases", "grid_cases", "strategy_cases", "identity_cases", "gradient_cases", "optimizer_cases",
-           "determinism_cases", "error_cases"]
+# Every *_cases.py beside this file.
+MODULES = sorted(name[:-3] for name in os.listdir(os.path.dirname(os.path.abspath(__file__)))
+                 if name.endswith("_cases.py"))
 
 
 def run_case(case, options):
