@@ -110,6 +110,9 @@ ArrayRef<int64_t> dimsOf(const Tensor &tensor, ArrayRef<Use> uses) {
   return isBias && dims.size() == 2 && dims[0] == 1 ? dims.drop_front() : dims;
 }
 
+/// Constant nodes of at most that many elements stay in the IR.
+constexpr int64_t kMostConstantElements = 64;
+
 /// Names that a later pass gives to functions and other symbols.
 constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "train_step",
                                        "infer",   "mesh",     "kernels"};
@@ -197,8 +200,11 @@ FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOpt
   for (const auto &tensor : model.initializers) {
     ArrayRef<Use> tensorUses = uses[tensor->name];
     auto layerUse = find_if(tensorUses, [&](const Use &use) { return isLayerUse(use, producers); });
-    bool scalar = tensor->dims.empty() || (tensor->elements() == 1 && layerUse == tensorUses.end());
-    if (!isFloatType(tensor->type) || scalar || tensorUses.empty())
+    // Elsewhere, what is small is a constant: single numbers, and what the exporter wrote as a constant.
+    int64_t constantElements = layerUse != tensorUses.end() ? 0 : tensor->literal ? kMostConstantElements : 1;
+    bool constant =
+        tensor->dims.empty() || (tensor->elements() > 0 && tensor->elements() <= constantElements);
+    if (!isFloatType(tensor->type) || constant || tensorUses.empty())
       continue;
     mlir::Location location = mlir::NameLoc::get(mlir::StringAttr::get(&context, tensor->name));
     if (tensor->elements() == 0)

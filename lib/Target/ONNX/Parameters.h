@@ -28,9 +28,10 @@ struct Parameter {
 };
 
 /// The parameters of a normalised model, in the order of the file: floating-point initializers that nodes use
-/// and that are not scalars. One element in some dimensions is a scalar, too, unless it is a weight or a
-/// bias. Not trainable are those that nodes only subtract or divide by (means and deviations of the data),
-/// and the values of Constant nodes, unless a layer uses them.
+/// and that are not constants. Constants are scalars and, unless a layer has them as its weight or bias,
+/// single elements of any shape and small values of Constant nodes. Not trainable are parameters that nodes
+/// only subtract or divide by (means and deviations of the data), and the values of Constant nodes, unless a
+/// layer uses them.
 class ParameterSet {
 public:
   /// Emits an error where the bytes of a parameter cannot be found.

@@ -72,9 +72,9 @@ private:
     case Role::Input:
     case Role::Target:
     case Role::Output:
-      if (type.elements() % program.batch)
+      if (type.shape.empty() || type.shape[0] % program.batch)
         return makeError("shape " + shapeText(type.shape) + " does not divide into " + Twine(program.batch) +
-                         " rows");
+                         " rows: its first dimension must be the batch");
       return Error::success();
     case Role::LearningRate:
     case Role::Loss:

@@ -46,7 +46,7 @@ def gemm_beta_zero(_):
 
 
 def gemm_transposed_input(_):
-    return model([node("Gemm", "x w", "y", transA=1)], tensors(w=weights(5, 3)), [value("x", [5, 4])])
+    return model([node("Gemm", "x w", "y", transA=1)], tensors(w=weights(4, 3)), [value("x", [4, 4])])
 
 
 def gemm_addend_row(_):
@@ -208,10 +208,11 @@ def constants(_):
     """Every form of Constant."""
     dense = numpy_helper.from_array(weights(4))
     return model([node("Constant", "", "a", value=dense), node("Constant", "", "b", value_float=2.0),
-                  node("Constant", "", "c", value_floats=[1.0, 2.0, 3.0, 4.0]), node("Constant", "", "d", value_ints=[4, -1]),
+                  node("Constant", "", "c", value_floats=[1.0, 2.0, 3.0, 4.0]), node("Constant", "", "d", value_ints=[65, -1, 1]),
                   node("Constant", "", "e", value_int=2), node("Add", "x a", "1"), node("Mul", "1 b", "2"),
-                  node("Mul", "2 c", "3"), node("Pow", "3 e", "4"), node("Reshape", "4 d", "y")],
-                 inputs=[value("x", [2, 4])])
+                  node("Mul", "2 c", "3"), node("Pow", "3 e", "4"), node("Reshape", "4 d", "5"),
+                  node("Constant", "", "f", value=numpy_helper.from_array(weights(65, 1, 1))), node("Add", "5 f", "y")],
+                 inputs=[value("x", [65, 4])])
 
 
 def identities(_):
