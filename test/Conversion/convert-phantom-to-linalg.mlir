@@ -1,0 +1,124 @@
+// RUN: phantom-opt %s --convert-phantom-to-linalg=fuse=false | FileCheck %s
+// RUN: phantom-opt %s --convert-phantom-to-linalg | FileCheck %s --check-prefix=FUSED
+// RUN: phantom-opt %s --convert-phantom-to-linalg=reference-gemm | FileCheck %s --check-prefix=REFERENCE
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+// CHECK-LABEL: func @activation
+func.func @activation(%x: tensor<8x4xf32>, %dy: tensor<8x4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "parallel"]} ins(%{{.*}} : tensor<8x4xf32>)
+  // CHECK: math.erf
+  // CHECK: linalg.yield
+  %y = phantom.activation <gelu_erf> %x : tensor<8x4xf32>
+  // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<8x4xf32>, tensor<8x4xf32>)
+  // CHECK: arith.cmpf ogt
+  // CHECK: arith.select
+  %dx = phantom.activation_gradient <relu> %x, %dy from_result : tensor<8x4xf32>
+  return %y, %dx : tensor<8x4xf32>, tensor<8x4xf32>
+}
+
+// The summed dimension is the outer loop.
+// CHECK-LABEL: func @reduce_sum
+func.func @reduce_sum(%x: tensor<8x4xf32>) -> (tensor<4xf32>, tensor<8xf32>) {
+  // CHECK: linalg.fill
+  // CHECK: linalg.generic {{.*}} iterator_types = ["reduction", "parallel"]} ins(%{{.*}} : tensor<8x4xf32>) outs(%{{.*}} : tensor<4xf32>)
+  // CHECK: arith.addf %{{.*}}, %{{.*}} : f32
+  %a = phantom.reduce_sum %x [0] : tensor<8x4xf32> -> tensor<4xf32>
+  // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]} ins(%{{.*}} : tensor<8x4xf32>) outs(%{{.*}} : tensor<8xf32>)
+  // CHECK: arith.addf {{.*}} fastmath<reassoc> : f32
+  %b = phantom.reduce_sum %x [1] : tensor<8x4xf32> -> tensor<8xf32>
+  return %a, %b : tensor<4xf32>, tensor<8xf32>
+}
+
+// CHECK-LABEL: func @shapes
+func.func @shapes(%x: tensor<2x3x4xf32>) -> (tensor<4x2x3xf32>, tensor<6x4xf32>) {
+  // CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<2x3x4xf32>) outs(%{{.*}} : tensor<4x2x3xf32>)
+  %t = phantom.transpose %x [2, 0, 1] : tensor<2x3x4xf32> -> tensor<4x2x3xf32>
+  // CHECK: tensor.collapse_shape
+  // CHECK: tensor.expand_shape
+  %f = phantom.reshape %x : tensor<2x3x4xf32> -> tensor<6x4xf32>
+  return %t, %f : tensor<4x2x3xf32>, tensor<6x4xf32>
+}
+
+// The two share the maximum and the sum of exponentials.
+// CHECK-LABEL: func @cross_entropy
+func.func @cross_entropy(%y: tensor<8x4xf32>, %t: tensor<8xi64>, %v: tensor<i64>) -> (tensor<f32>, tensor<8x4xf32>) {
+  // CHECK: arith.maximumf
+  // CHECK: math.exp
+  // CHECK: linalg.index 0
+  // CHECK: tensor.extract
+  // CHECK: arith.cmpi slt
+  // CHECK: arith.addf {{.*}} fastmath<reassoc> : f64
+  // CHECK: arith.divf {{.*}} : f64
+  // CHECK-NOT: arith.maximumf
+  // CHECK: math.exp
+  // CHECK: return
+  %l = phantom.loss <cross_entropy> %y, %t valid %v : (tensor<8x4xf32>, tensor<8xi64>, tensor<i64>) -> tensor<f32>
+  %d = phantom.loss_gradient <cross_entropy> %y, %t : (tensor<8x4xf32>, tensor<8xi64>) -> tensor<8x4xf32>
+  return %l, %d : tensor<f32>, tensor<8x4xf32>
+}
+
+// One op writes parameter and states; the corrections are 0-d, also with a single use.
+// CHECK-LABEL: func @update
+// CHECK-SAME: %[[W:.+]]: tensor<4xf32>, %[[G:.+]]: tensor<4xf32>, %[[M:.+]]: tensor<4xf32>, %[[V:.+]]: tensor<4xf32>
+// FUSED-LABEL: func @update
+func.func @update(%w: tensor<4xf32>, %g: tensor<4xf32>, %m: tensor<4xf32>, %v: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<i64>)
+    -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  // CHECK: linalg.generic {{.*}} iterator_types = []}
+  // CHECK: math.powf
+  // CHECK: linalg.generic {{.*}} iterator_types = []}
+  // CHECK: math.powf
+  // CHECK: linalg.generic {{.*}} outs(%[[W]], %[[M]], %[[V]] : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  // FUSED-COUNT-2: math.powf
+  // FUSED: linalg.generic {{.*}} iterator_types = ["parallel"]}
+  // FUSED-NOT: math.powf
+  // FUSED: return
+  %n:3 = phantom.update <adam> %w, %g, (%m, %v) learning_rate %lr step %t
+      : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  return %n#0, %n#1, %n#2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+
+// The rank is a new argument, of those functions that need it.
+// CHECK-LABEL: func @rank
+// CHECK-SAME: %[[X:.+]]: tensor<8x16xf32>, %[[RANK:.+]]: tensor<i64> {phantom.scalar = "rank"}
+func.func @rank(%x: tensor<8x16xf32>) -> (tensor<8x4xf32>, tensor<8x16xf32>) {
+  // CHECK: linalg.generic {{.*}} ins(%[[RANK]] : tensor<i64>) outs(%{{.*}} : tensor<8x4xf32>)
+  // CHECK: tensor.extract %[[X]]
+  %s = phantom.local_slice %x dim 1 on @mesh "phantom" : tensor<8x16xf32> -> tensor<8x4xf32>
+  // CHECK: linalg.generic {{.*}} ins(%[[RANK]] : tensor<i64>) outs(%[[X]] : tensor<8x16xf32>)
+  // CHECK: arith.select
+  %m = phantom.mask_own_block %x on @mesh "phantom" : tensor<8x16xf32>
+  return %s, %m : tensor<8x4xf32>, tensor<8x16xf32>
+}
+
+// What has one user is fused into it; what has two, is computed once.
+// FUSED-LABEL: func @fusion
+func.func @fusion(%x: tensor<8x4xf32>, %b: tensor<4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  // FUSED: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<8x4xf32>, tensor<4xf32>)
+  // FUSED: arith.addf
+  // FUSED: math.tanh
+  // FUSED: linalg.yield
+  // FUSED: linalg.generic
+  // FUSED: math.exp
+  // FUSED-NOT: math.tanh
+  // FUSED: return
+  %c = phantom.broadcast %b : (tensor<4xf32>) -> tensor<8x4xf32>
+  %s = arith.addf %x, %c : tensor<8x4xf32>
+  %y = math.tanh %s : tensor<8x4xf32>
+  %z = math.exp %y : tensor<8x4xf32>
+  return %y, %z : tensor<8x4xf32>, tensor<8x4xf32>
+}
+
+// GEMMs stay, unless as a reference.
+// CHECK-LABEL: func @gemm
+// REFERENCE-LABEL: func @gemm
+func.func @gemm(%x: tensor<8x4xf32>, %w: tensor<3x4xf32>, %b: tensor<3xf32>, %c: tensor<8x3xf32>) -> tensor<8x3xf32> {
+  // CHECK: phantom.gemm
+  // REFERENCE-NOT: phantom.gemm
+  // REFERENCE: linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]}
+  // REFERENCE: linalg.generic {{.*}} iterator_types = ["parallel", "parallel"]}
+  // REFERENCE: arith.maximumf
+  %y = phantom.gemm ins(%x, %w : tensor<8x4xf32>, tensor<3x4xf32>) bias(%b : tensor<3xf32>) outs(%c : tensor<8x3xf32>)
+      {transpose_b, accumulate, epilogue = #phantom.epilogue<relu>} -> tensor<8x3xf32>
+  return %y : tensor<8x3xf32>
+}

@@ -1,0 +1,68 @@
+// RUN: phantom-opt %s --phantom-outline-kernels | FileCheck %s
+// RUN: phantom-opt %s --phantom-outline-kernels --mlir-print-debuginfo | FileCheck %s --check-prefix=LOC
+
+#id = affine_map<(i) -> (i)>
+
+// Equal ops share a kernel, constants go into it, and each launch keeps its location.
+// CHECK-LABEL: func @shared
+// CHECK-SAME: %[[A:.+]]: memref<8xf32>, %[[B:.+]]: memref<8xf32>
+// LOC-DAG: phantom.launch @kernels::@elementwise_0 {{.*}} loc(#[[FIRST:.+]])
+// LOC-DAG: phantom.launch @kernels::@elementwise_0 {{.*}} loc(#[[SECOND:.+]])
+// LOC-DAG: #[[FIRST]] = loc("first")
+// LOC-DAG: #[[SECOND]] = loc("second")
+func.func @shared(%a: memref<8xf32>, %b: memref<8xf32>) {
+  %two = arith.constant 2.0 : f32
+  // CHECK: phantom.launch @kernels::@elementwise_0 ins(%[[A]] : memref<8xf32>) outs(%[[B]] : memref<8xf32>)
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : memref<8xf32>) outs(%b : memref<8xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.mulf %x, %two : f32
+    linalg.yield %s : f32
+  } loc("first")
+  // CHECK: phantom.launch @kernels::@elementwise_0 ins(%[[B]] : memref<8xf32>) outs(%[[A]] : memref<8xf32>)
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%b : memref<8xf32>) outs(%a : memref<8xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.mulf %x, %two : f32
+    linalg.yield %s : f32
+  } loc("second")
+  // In place: one argument.
+  // CHECK: phantom.launch @kernels::@elementwise_1 outs(%[[A]] : memref<8xf32>)
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : memref<8xf32>) outs(%a : memref<8xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.mulf %x, %two : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// CHECK-LABEL: func @others
+func.func @others(%a: memref<2x4xf32>, %b: memref<8xf32>, %i: memref<i64>, %s: memref<2x4xf32, strided<[8, 1]>>) {
+  %zero = arith.constant 0.0 : f32
+  // CHECK: phantom.launch @kernels::@fill_0 outs(%{{.*}} : memref<8xf32>)
+  linalg.fill ins(%zero : f32) outs(%b : memref<8xf32>)
+  // CHECK: phantom.launch @kernels::@move_0 ins(%{{.*}} : memref<2x4xf32>) outs(%{{.*}} : memref<2x4xf32, strided<[8, 1]>>)
+  memref.copy %a, %s : memref<2x4xf32> to memref<2x4xf32, strided<[8, 1]>>
+  // Two views of one buffer overlap.
+  // CHECK: phantom.launch @kernels::@elementwise_2
+  %v = memref.collapse_shape %a [[0, 1]] : memref<2x4xf32> into memref<8xf32>
+  %u = memref.collapse_shape %a [[0, 1]] : memref<2x4xf32> into memref<8xf32>
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%u : memref<8xf32>) outs(%v : memref<8xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %n = arith.negf %x : f32
+    linalg.yield %n : f32
+  }
+  // What the body reads is an input.
+  // CHECK: phantom.launch @kernels::@elementwise_3 ins(%{{.*}}, %{{.*}} : memref<i64>, memref<2x4xf32>) outs(%{{.*}} : memref<8xf32>)
+  linalg.generic {indexing_maps = [affine_map<(i) -> ()>, #id], iterator_types = ["parallel"]} ins(%i : memref<i64>) outs(%b : memref<8xf32>) {
+  ^bb0(%x: i64, %y: f32):
+    %index = arith.index_cast %x : i64 to index
+    %value = memref.load %a[%index, %index] : memref<2x4xf32>
+    linalg.yield %value : f32
+  }
+  return
+}
+
+// CHECK: module @kernels
+// CHECK: func.func @elementwise_0(%{{.*}}: memref<8xf32> {llvm.noalias}, %{{.*}}: memref<8xf32> {llvm.noalias})
+// CHECK: arith.constant 2.000000e+00
+// CHECK: func.func @elementwise_1(%{{.*}}: memref<8xf32> {llvm.noalias})
+// CHECK: func.func @elementwise_2(%{{[a-z0-9]+}}: memref<8xf32>, %{{[a-z0-9]+}}: memref<8xf32>) {
