@@ -31,13 +31,19 @@ Value mlir::phantom::rootOf(Value buffer) {
   return buffer;
 }
 
-SmallVector<Value> mlir::phantom::viewsOf(Value root, bool withSlots) {
+SmallVector<BufferUse> mlir::phantom::usesOf(Value root, Block *block) {
+  SmallVector<BufferUse> uses;
   SmallVector<Value> views{root};
-  for (size_t i = 0; i < views.size(); ++i)
-    for (Operation *user : views[i].getUsers())
-      if (isa<ViewLikeOpInterface>(user) || (withSlots && isa<WindowSlotOp>(user)))
+  while (!views.empty()) {
+    Value view = views.pop_back_val();
+    for (Operation *user : view.getUsers()) {
+      if (isa<ViewLikeOpInterface>(user))
         views.push_back(user->getResult(0));
-  return views;
+      else if (!isa<WindowSlotOp>(user))
+        uses.push_back({block->findAncestorOpInBlock(*user), user, view});
+    }
+  }
+  return uses;
 }
 
 bool mlir::phantom::mayWrite(Operation *op, Value buffer) {

@@ -21,8 +21,15 @@ Value rootOf(Value buffer);
 /// As `rootOf`, but a window's slot is its own root.
 Value rootOrSlotOf(Value buffer);
 
-/// `root` and all views of it (slots of a window too where `withSlots`), in no particular order.
-SmallVector<Value> viewsOf(Value root, bool withSlots);
+/// A use of a buffer that is no view of it.
+struct BufferUse {
+  Operation *op;   ///< in the given block: the user, or the op around it
+  Operation *user; ///< the user itself
+  Value view;      ///< through which it uses the buffer
+};
+
+/// The uses of `root` and of its views (not of slots of a window), in no particular order.
+SmallVector<BufferUse> usesOf(Value root, Block *block);
 
 /// Whether the op only gives another view of its first operand.
 bool isView(Operation *op);

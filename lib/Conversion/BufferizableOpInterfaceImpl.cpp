@@ -29,7 +29,6 @@ struct GemmModel : DstBufferizableOpInterfaceExternalModel<GemmModel, GemmOp> {
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,
                           BufferizationState &state) const {
-    auto gemm = cast<GemmOp>(op);
     rewriter.setInsertionPoint(op);
     SmallVector<Value> buffers;
     for (Value operand : op->getOperands()) {
@@ -44,8 +43,8 @@ struct GemmModel : DstBufferizableOpInterfaceExternalModel<GemmModel, GemmOp> {
   }
 };
 
-/// The rank's slot of a window: block `rank` along `dim`, or entry `rank` of the leading dimension where `dim` is absent. Its
-/// strides are the window's; a contiguous slot has no layout.
+/// The rank's slot of a window: block `rank` along `dim`, or entry `rank` of the leading dimension where
+/// `dim` is absent. Its strides are the window's; a contiguous slot has no layout.
 MemRefType slotType(MemRefType window, std::optional<int64_t> dim, int64_t ranks) {
   SmallVector<int64_t> shape(window.getShape());
   if (!dim)
@@ -54,18 +53,19 @@ MemRefType slotType(MemRefType window, std::optional<int64_t> dim, int64_t ranks
   SmallVector<int64_t> strides;
   int64_t offset;
   (void)window.getStridesAndOffset(strides, offset);
-  bool contiguous = llvm::all_of(llvm::ArrayRef(shape).take_front(*dim), [](int64_t extent) { return extent == 1; });
+  bool contiguous =
+      llvm::all_of(llvm::ArrayRef(shape).take_front(*dim), [](int64_t extent) { return extent == 1; });
   if (contiguous)
     return MemRefType::get(shape, window.getElementType());
-  return MemRefType::get(shape, window.getElementType(), StridedLayoutAttr::get(window.getContext(), 0, strides));
+  return MemRefType::get(shape, window.getElementType(),
+                         StridedLayoutAttr::get(window.getContext(), 0, strides));
 }
 
 int64_t dimOf(AllGatherOp op) { return op.getDim(); }
 int64_t dimOf(ReduceScatterOp op) { return op.getDim(); }
 int64_t dimOf(AllReduceOp) { return 0; }
 
-template <typename Op>
-struct ExchangeModel : BufferizableOpInterface::ExternalModel<ExchangeModel<Op>, Op> {
+template <typename Op> struct ExchangeModel : BufferizableOpInterface::ExternalModel<ExchangeModel<Op>, Op> {
   static constexpr bool kGathers = std::is_same_v<Op, AllGatherOp>;
 
   bool bufferizesToAllocation(Operation *, Value) const { return true; }
@@ -93,14 +93,15 @@ struct ExchangeModel : BufferizableOpInterface::ExternalModel<ExchangeModel<Op>,
 
     Value window = WindowOp::create(rewriter, loc, windowType, "");
     IntegerAttr dimAttr = dim ? rewriter.getI64IntegerAttr(*dim) : IntegerAttr();
-    Value slot = WindowSlotOp::create(rewriter, loc, slotType(windowType, dim, op.getRanks()), window, dimAttr);
+    Value slot =
+        WindowSlotOp::create(rewriter, loc, slotType(windowType, dim, op.getRanks()), window, dimAttr);
     memref::CopyOp::create(rewriter, loc, *source, slot);
     Value destination;
     if (!kGathers)
-      destination =
-          memref::AllocOp::create(rewriter, loc, MemRefType::get(outType.getShape(), outType.getElementType()));
-    ExchangeBufferOp::create(rewriter, loc, op.getExchangeKind(), window, destination, dimOf(op), op.getMesh(),
-                             op.getAxis());
+      destination = memref::AllocOp::create(rewriter, loc,
+                                            MemRefType::get(outType.getShape(), outType.getElementType()));
+    ExchangeBufferOp::create(rewriter, loc, op.getExchangeKind(), window, destination, dimOf(op),
+                             op.getMesh(), op.getAxis());
     replaceOpWithBufferizedValues(rewriter, op, kGathers ? window : destination);
     return success();
   }

@@ -48,7 +48,8 @@ void markWritableArguments(func::FuncOp function) {
   Builder builder(function.getContext());
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     bool writable = static_cast<bool>(function.getArgAttr(i, PhantomDialect::kParameter));
-    function.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName, builder.getBoolAttr(writable));
+    function.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName,
+                        builder.getBoolAttr(writable));
   }
 }
 
@@ -61,7 +62,8 @@ LogicalResult verifyUpdatedInPlace(func::FuncOp function) {
       continue;
     auto argument = dyn_cast<BlockArgument>(value);
     if (!argument || function.getArgAttr(argument.getArgNumber(), PhantomDialect::kParameter) != name)
-      return function.emitError() << "parameter " << name << " cannot be updated in place: its old value is used after "
+      return function.emitError() << "parameter " << name
+                                  << " cannot be updated in place: its old value is used after "
                                   << "the update; move the uses before it";
   }
   return success();
@@ -110,7 +112,9 @@ struct BufferizePass : phantom::impl::PhantomBufferizeBase<BufferizePass> {
       int64_t elided = elideCopies ? elideSlotCopies(function) : 0;
       auto exchanges = llvm::range_size(function.getOps<ExchangeBufferOp>());
       if (exchanges)
-        mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << elided << " of " << exchanges << " exchanges are written by their producer, without a copy";
+        mlir::emitRemark(function.getLoc())
+            << "@" << function.getName() << ": " << elided << " of " << exchanges
+            << " exchanges are written by their producer, without a copy";
     }
   }
 };

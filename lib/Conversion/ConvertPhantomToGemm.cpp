@@ -106,9 +106,9 @@ Product describe(PatternRewriter &b, GhostWeightGradientOp op) {
 }
 
 /// One pattern for all: `describe` says what is multiplied.
-template <typename Op>
-struct ToGemm : OpRewritePattern<Op> {
-  ToGemm(MLIRContext *context, const Fractions &fractions) : OpRewritePattern<Op>(context), fractions(fractions) {}
+template <typename Op> struct ToGemm : OpRewritePattern<Op> {
+  ToGemm(MLIRContext *context, const Fractions &fractions)
+      : OpRewritePattern<Op>(context), fractions(fractions) {}
 
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     Value gemm = createGemm(rewriter, op, describe(rewriter, op), fractions);
@@ -150,8 +150,8 @@ struct ConvertPhantomToGemmPass : phantom::impl::ConvertPhantomToGemmBase<Conver
   }
 
 private:
-  /// A decompressor's own zero block is multiplied by three GEMMs: its decompress, the compress that gives the
-  /// ghosts' cotangent, and its weight gradient, which is masked.
+  /// A decompressor's own zero block is multiplied by three GEMMs: its decompress, the compress that gives
+  /// the ghosts' cotangent, and its weight gradient, which is masked.
   void findFractions() {
     fractions.clear();
     getOperation().walk([&](DecompressOp op) {

@@ -34,8 +34,8 @@ namespace {
 /// Whether the body does no work: it only moves elements.
 bool onlyMoves(linalg::GenericOp op) { return llvm::hasSingleElement(*op.getBody()); }
 
-/// Fuses where no element is computed twice: the producer has one user, which visits each of its elements once (as many
-/// loops). What only moves elements is free to repeat.
+/// Fuses where no element is computed twice: the producer has one user, which visits each of its elements
+/// once (as many loops). What only moves elements is free to repeat.
 bool isFusionWorthwhile(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
@@ -87,7 +87,8 @@ private:
                    isa<GemmOp, AllGatherOp, ReduceScatterOp, AllReduceOp, ParameterOp, MeshOp>(op);
       if (known)
         return WalkResult::advance();
-      op->emitOpError("has no lowering to linalg: run convert-phantom-to-gemm before, if it is a matrix product");
+      op->emitOpError(
+          "has no lowering to linalg: run convert-phantom-to-gemm before, if it is a matrix product");
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());

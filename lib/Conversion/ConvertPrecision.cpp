@@ -48,8 +48,9 @@ struct ConvertPrecisionPass : phantom::impl::PhantomConvertPrecisionBase<Convert
       return value.mapValues(f64, [](const APFloat &v) { return widened(v).bitcastToAPInt(); });
     });
     // What a file holds does not change.
-    replacer.addReplacement(
-        [](SourceAttr source) -> AttrTypeReplacer::ReplaceFnResult<Attribute> { return {{source, WalkResult::skip()}}; });
+    replacer.addReplacement([](SourceAttr source) -> AttrTypeReplacer::ReplaceFnResult<Attribute> {
+      return {{source, WalkResult::skip()}};
+    });
     replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false,
                                           /*replaceTypes=*/true);
   }

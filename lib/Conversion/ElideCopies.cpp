@@ -46,7 +46,7 @@ bool canRetype(Value value, MemRefType type) {
   if (failed(type.getStridesAndOffset(strides, offset)))
     return false;
   for (Operation *user : value.getUsers()) {
-    if (isa<linalg::LinalgOp, memref::CopyOp>(user))
+    if (isa<linalg::LinalgOp, memref::CopyOp, memref::LoadOp>(user))
       continue;
     // A GEMM's matrices have unit stride along their rows.
     if (isa<GemmOp>(user) && strides.size() == 2 && strides.back() == 1)
@@ -70,8 +70,8 @@ void retypeViews(Value value) {
   }
 }
 
-/// `slot` seen in the shape of `root`, where `view` is root seen in the shape of the slot: the inverse reshapes, created
-/// behind the slot. Null where the slot's strides do not allow one.
+/// `slot` seen in the shape of `root`, where `view` is root seen in the shape of the slot: the inverse
+/// reshapes, created behind the slot. Null where the slot's strides do not allow one.
 Value invertReshapes(Value view, Value root, Value slot, OpBuilder &builder) {
   if (view == root)
     return slot;
@@ -101,13 +101,9 @@ Value invertReshapes(Value view, Value root, Value slot, OpBuilder &builder) {
 
 /// Whether an op behind `copy` writes the memory of `root`.
 bool isWrittenAfter(Value root, Operation *copy) {
-  for (Value view : viewsOf(root, /*withSlots=*/false))
-    for (Operation *user : view.getUsers()) {
-      Operation *inBlock = copy->getBlock()->findAncestorOpInBlock(*user);
-      if (!isView(user) && !isa<func::ReturnOp>(user) && copy->isBeforeInBlock(inBlock) && mayWrite(user, view))
-        return true;
-    }
-  return false;
+  return llvm::any_of(usesOf(root, copy->getBlock()), [&](const BufferUse &use) {
+    return copy->isBeforeInBlock(use.op) && !isa<func::ReturnOp>(use.user) && mayWrite(use.user, use.view);
+  });
 }
 
 bool elide(memref::CopyOp copy) {

@@ -13,8 +13,8 @@
 
 namespace mlir::phantom {
 
-/// Replaces buffers that are copied into a window's slot by the slot itself where nothing writes them after the copy.
-/// Returns the number of copies removed.
+/// Replaces buffers that are copied into a window's slot by the slot itself where nothing writes them after
+/// the copy. Returns the number of copies removed.
 int64_t elideSlotCopies(func::FuncOp function);
 
 } // namespace mlir::phantom

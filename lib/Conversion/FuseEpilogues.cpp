@@ -30,7 +30,8 @@ struct Counts {
   int64_t biases = 0, activations = 0;
 };
 
-/// The GEMM that makes `value`, through one reshape to an N-D activation; null where something else uses it, too.
+/// The GEMM that makes `value`, through one reshape to an N-D activation; null where something else uses it,
+/// too.
 GemmOp soleGemm(Value value) {
   if (!value.hasOneUse())
     return {};
@@ -42,8 +43,8 @@ GemmOp soleGemm(Value value) {
   return value.getDefiningOp<GemmOp>();
 }
 
-/// Puts a changed copy of `gemm` (and of the reshape behind it) at the place of `op`, and in place of its result. It goes
-/// there, and not to the old place, since a bias may be defined between them.
+/// Puts a changed copy of `gemm` (and of the reshape behind it) at the place of `op`, and in place of its
+/// result. It goes there, and not to the old place, since a bias may be defined between them.
 template <typename Change>
 void replaceWithGemm(PatternRewriter &rewriter, Operation *op, Value old, GemmOp gemm, Change change) {
   auto fused = cast<GemmOp>(rewriter.clone(*gemm));
@@ -118,8 +119,9 @@ struct FuseEpiloguesPass : phantom::impl::PhantomFuseEpiloguesBase<FuseEpilogues
       tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
       if (failed(applyPatternsGreedily(function, std::move(patterns))))
         return signalPassFailure();
-      mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << "fused " << counts.biases << " biases and " << counts.activations
-                            << " activations into GEMMs";
+      mlir::emitRemark(function.getLoc())
+          << "@" << function.getName() << ": fused " << counts.biases << " biases and " << counts.activations
+          << " activations into GEMMs";
     }
   }
 };

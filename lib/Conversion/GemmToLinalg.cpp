@@ -8,8 +8,8 @@
 
 #include "ToLinalg.h"
 
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
 using namespace mlir::phantom;
@@ -38,11 +38,11 @@ struct GemmToLinalg : OpRewritePattern<GemmOp> {
       return {s.add(v[2], s.mul(v[0], v[1]))};
     };
     Value init = op.getAccumulate() ? op.getC() : createFilled(rewriter, loc, type, 0);
-    Value product = createGeneric(rewriter, loc, ValueRange{op.getA(), op.getB()}, init,
-                                  {map(m, k, op.getTransposeA()), map(k, n, op.getTransposeB()), map(m, n, false)},
-                                  {IteratorType::parallel, IteratorType::reduction, IteratorType::parallel},
-                                  multiplyAdd)
-                        .front();
+    Value product =
+        createGeneric(rewriter, loc, ValueRange{op.getA(), op.getB()}, init,
+                      {map(m, k, op.getTransposeA()), map(k, n, op.getTransposeB()), map(m, n, false)},
+                      {IteratorType::parallel, IteratorType::reduction, IteratorType::parallel}, multiplyAdd)
+            .front();
     if (op.getBias() || op.getEpilogue())
       product = createEpilogue(rewriter, op, product);
     rewriter.replaceOp(op, product);

@@ -33,7 +33,8 @@ Value createMaskedSum(OpBuilder &builder, Location loc, ValueRange inputs, Value
     return createSumF64(builder, loc, inputs, Value(), body);
   Type f64 = builder.getF64Type();
   int64_t rank = tensorTypeOf(inputs.front()).getRank();
-  AffineMap all = builder.getMultiDimIdentityMap(rank), scalar = AffineMap::get(rank, 0, builder.getContext());
+  AffineMap all = builder.getMultiDimIdentityMap(rank),
+            scalar = AffineMap::get(rank, 0, builder.getContext());
   SmallVector<Value> operands(inputs);
   operands.push_back(valid);
   SmallVector<AffineMap> maps(inputs.size(), all);
@@ -55,11 +56,12 @@ Value createMean(OpBuilder &builder, Location loc, Value sum, Value valid, int64
   SmallVector<Value> inputs{sum};
   if (valid)
     inputs.push_back(valid);
-  return createElementwise(builder, loc, type, inputs, [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-    Scalars s(b, b.getF64Type());
-    Value count = valid ? Value(arith::SIToFPOp::create(b, b.getF64Type(), v[1])) : s.constant(rows);
-    return {s.cast(s.div(v[0], s.mul(count, s.constant(perRow))), type.getElementType())};
-  });
+  return createElementwise(
+      builder, loc, type, inputs, [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+        Scalars s(b, b.getF64Type());
+        Value count = valid ? Value(arith::SIToFPOp::create(b, b.getF64Type(), v[1])) : s.constant(rows);
+        return {s.cast(s.div(v[0], s.mul(count, s.constant(perRow))), type.getElementType())};
+      });
 }
 
 /// The term of an elementwise loss, in f64.
@@ -105,11 +107,13 @@ struct LossToLinalg : OpRewritePattern<LossOp> {
                               return createCrossEntropyTerm(b, y, v[0], v[1], v[2]);
                             });
     } else {
-      sum = createMaskedSum(rewriter, loc, ValueRange{y, t}, valid, [&](ImplicitLocOpBuilder &b, ValueRange v) {
-        return createTerm(b, op.getKind(), v[0], v[1]);
-      });
+      sum =
+          createMaskedSum(rewriter, loc, ValueRange{y, t}, valid, [&](ImplicitLocOpBuilder &b, ValueRange v) {
+            return createTerm(b, op.getKind(), v[0], v[1]);
+          });
     }
-    rewriter.replaceOp(op, createMean(rewriter, loc, sum, valid, rows, terms / rows, tensorTypeOf(op.getLoss())));
+    rewriter.replaceOp(op,
+                       createMean(rewriter, loc, sum, valid, rows, terms / rows, tensorTypeOf(op.getLoss())));
     return success();
   }
 };

@@ -23,9 +23,9 @@ using utils::IteratorType;
 // Activations
 //===----------------------------------------------------------------------===//
 
-static constexpr double kSqrtHalf = 0.70710678118654752440;       // 1/√2
-static constexpr double kGaussPeak = 0.39894228040143267794;      // 1/√(2π)
-static constexpr double kSqrtTwoOverPi = 0.79788456080286535588;  // √(2/π)
+static constexpr double kSqrtHalf = 0.70710678118654752440;      // 1/√2
+static constexpr double kGaussPeak = 0.39894228040143267794;     // 1/√(2π)
+static constexpr double kSqrtTwoOverPi = 0.79788456080286535588; // √(2/π)
 static constexpr double kGeluCubic = 0.044715;
 
 /// Φ(x) of the normal distribution.
@@ -106,12 +106,13 @@ struct ActivationToLinalg : OpRewritePattern<ActivationOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ActivationOp op, PatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, createElementwise(rewriter, op.getLoc(), tensorTypeOf(op.getInput()), op.getInput(),
-                                             [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-                                               Scalars s(b, v[0].getType());
-                                               double alpha = op.getAlpha().convertToDouble();
-                                               return {createActivation(s, op.getKind(), alpha, v[0])};
-                                             }));
+    rewriter.replaceOp(op,
+                       createElementwise(rewriter, op.getLoc(), tensorTypeOf(op.getInput()), op.getInput(),
+                                         [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+                                           Scalars s(b, v[0].getType());
+                                           double alpha = op.getAlpha().convertToDouble();
+                                           return {createActivation(s, op.getKind(), alpha, v[0])};
+                                         }));
     return success();
   }
 };
@@ -120,14 +121,15 @@ struct ActivationGradientToLinalg : OpRewritePattern<ActivationGradientOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ActivationGradientOp op, PatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, createElementwise(rewriter, op.getLoc(), tensorTypeOf(op.getSaved()),
-                                             ValueRange{op.getSaved(), op.getCotangent()},
-                                             [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-                                               Scalars s(b, v[0].getType());
-                                               return {createActivationGradient(
-                                                   s, op.getKind(), op.getAlpha().convertToDouble(),
-                                                   op.getFromResult(), v[0], v[1])};
-                                             }));
+    rewriter.replaceOp(op,
+                       createElementwise(rewriter, op.getLoc(), tensorTypeOf(op.getSaved()),
+                                         ValueRange{op.getSaved(), op.getCotangent()},
+                                         [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+                                           Scalars s(b, v[0].getType());
+                                           return {createActivationGradient(s, op.getKind(),
+                                                                            op.getAlpha().convertToDouble(),
+                                                                            op.getFromResult(), v[0], v[1])};
+                                         }));
     return success();
   }
 };
@@ -136,7 +138,9 @@ struct ActivationGradientToLinalg : OpRewritePattern<ActivationGradientOp> {
 // Softmax
 //===----------------------------------------------------------------------===//
 
-SmallVector<IteratorType> allParallel(int64_t rank) { return SmallVector<IteratorType>(rank, IteratorType::parallel); }
+SmallVector<IteratorType> allParallel(int64_t rank) {
+  return SmallVector<IteratorType>(rank, IteratorType::parallel);
+}
 
 struct SoftmaxToLinalg : OpRewritePattern<SoftmaxOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -173,16 +177,16 @@ struct SoftmaxGradientToLinalg : OpRewritePattern<SoftmaxGradientOp> {
       Scalars s(b, v[0].getType());
       return {s.add(v[2], s.mul(v[0], v[1]))};
     };
-    Value sum = createGeneric(rewriter, loc, ValueRange{op.getOutput(), op.getCotangent()}, zero, {all, all, without},
-                              iterators, dot)
+    Value sum = createGeneric(rewriter, loc, ValueRange{op.getOutput(), op.getCotangent()}, zero,
+                              {all, all, without}, iterators, dot)
                     .front();
     Value init = tensor::EmptyOp::create(rewriter, loc, type.getShape(), type.getElementType());
     auto body = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
       Scalars s(b, v[0].getType());
       return {s.mul(v[0], s.sub(v[1], v[2]))};
     };
-    rewriter.replaceOp(op, createGeneric(rewriter, loc, ValueRange{op.getOutput(), op.getCotangent(), sum}, init,
-                                         {all, all, without, all}, allParallel(type.getRank()), body));
+    rewriter.replaceOp(op, createGeneric(rewriter, loc, ValueRange{op.getOutput(), op.getCotangent(), sum},
+                                         init, {all, all, without, all}, allParallel(type.getRank()), body));
     return success();
   }
 };
@@ -260,8 +264,9 @@ struct ReshapeToTensor : OpRewritePattern<ReshapeOp> {
 struct ReduceSumToLinalg : OpRewritePattern<ReduceSumOp> {
   using OpRewritePattern::OpRewritePattern;
 
-  /// Loops: the summed dimensions first, so that the innermost loop runs along the last kept one and vectorises without
-  /// reordering sums; where the last dimension itself is summed it stays innermost, and the sum may be reordered.
+  /// Loops: the summed dimensions first, so that the innermost loop runs along the last kept one and
+  /// vectorises without reordering sums; where the last dimension itself is summed it stays innermost, and
+  /// the sum may be reordered.
   LogicalResult matchAndRewrite(ReduceSumOp op, PatternRewriter &rewriter) const override {
     RankedTensorType in = tensorTypeOf(op.getInput()), out = tensorTypeOf(op.getOutput());
     SmallVector<int64_t> summed(op.getDims()), kept;
@@ -343,8 +348,8 @@ struct LocalSliceToLinalg : OpRewritePattern<LocalSliceOp> {
       SmallVector<Value> indices;
       for (int64_t d = 0; d < type.getRank(); ++d) {
         Value index = linalg::IndexOp::create(b, d);
-        indices.push_back(d == static_cast<int64_t>(op.getDim()) ? Value(arith::AddIOp::create(b, start, index))
-                                                                 : index);
+        indices.push_back(
+            d == static_cast<int64_t>(op.getDim()) ? Value(arith::AddIOp::create(b, start, index)) : index);
       }
       return {tensor::ExtractOp::create(b, op.getInput(), indices)};
     };
@@ -384,8 +389,7 @@ struct MaskOwnBlockToLinalg : OpRewritePattern<MaskOwnBlockOp> {
   }
 };
 
-template <typename Op>
-struct DropIdentity : OpRewritePattern<Op> {
+template <typename Op> struct DropIdentity : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {

@@ -94,7 +94,8 @@ FailureOr<Operands> OutlineKernelsPass::findOperands(linalg::LinalgOp op) {
     else if (definition && matchPattern(definition, m_Constant()))
       operands.constants.insert(value);
     else
-      return op.emitOpError("uses a value that is neither a buffer nor a constant: it cannot become a kernel");
+      return op.emitOpError(
+          "uses a value that is neither a buffer nor a constant: it cannot become a kernel");
   }
   return operands;
 }
@@ -125,7 +126,9 @@ func::FuncOp OutlineKernelsPass::buildKernel(linalg::LinalgOp op, const Operands
   builder.clone(*op, mapping);
   func::ReturnOp::create(builder, op.getLoc());
   for (auto [i, buffer] : llvm::enumerate(buffers)) {
-    auto shares = [&, buffer = buffer](Value other) { return other != buffer && rootOf(other) == rootOf(buffer); };
+    auto shares = [&, buffer = buffer](Value other) {
+      return other != buffer && rootOf(other) == rootOf(buffer);
+    };
     if (llvm::none_of(buffers, shares))
       kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), UnitAttr::get(context));
   }
@@ -136,7 +139,7 @@ func::FuncOp OutlineKernelsPass::getKernel(linalg::LinalgOp op, const Operands &
   func::FuncOp kernel = buildKernel(op, operands);
   std::string text;
   llvm::raw_string_ostream stream(text);
-  kernel.print(stream, OpPrintingFlags().useLocalScope());
+  kernel.print(stream, OpPrintingFlags().useLocalScope().enableDebugInfo(false));
   func::FuncOp &known = byText[text];
   if (known) {
     kernel.erase();
@@ -157,7 +160,8 @@ LogicalResult OutlineKernelsPass::outline(linalg::LinalgOp op) {
   func::FuncOp kernel = getKernel(op, *operands);
   OpBuilder builder(op);
   auto symbol = SymbolRefAttr::get(getKernelsModule().getSymNameAttr(), {SymbolRefAttr::get(kernel)});
-  LaunchOp::create(builder, op.getLoc(), symbol, operands->inputs.getArrayRef(), operands->outputs.getArrayRef());
+  LaunchOp::create(builder, op.getLoc(), symbol, operands->inputs.getArrayRef(),
+                   operands->outputs.getArrayRef());
   op.erase();
   return success();
 }

@@ -29,11 +29,10 @@ Operation *lastWriterOfSlot(ExchangeBufferOp exchange) {
   for (Operation *slot : exchange.getWindow().getUsers()) {
     if (!isa<WindowSlotOp>(slot))
       continue;
-    for (Value view : viewsOf(slot->getResult(0), /*withSlots=*/false))
-      for (Operation *user : view.getUsers())
-        if (user->isBeforeInBlock(exchange) && !isView(user) && mayWrite(user, view) &&
-            (!last || last->isBeforeInBlock(user)))
-          last = user;
+    for (const BufferUse &use : usesOf(slot->getResult(0), exchange->getBlock()))
+      if (use.op->isBeforeInBlock(exchange) && mayWrite(use.user, use.view) &&
+          (!last || last->isBeforeInBlock(use.op)))
+        last = use.op;
   }
   return last;
 }
@@ -42,10 +41,9 @@ Operation *lastWriterOfSlot(ExchangeBufferOp exchange) {
 Operation *firstUser(ExchangeBufferOp exchange) {
   Operation *first = exchange->getBlock()->getTerminator();
   Value result = exchange.getDestination() ? exchange.getDestination() : exchange.getWindow();
-  for (Value view : viewsOf(rootOf(result), /*withSlots=*/false))
-    for (Operation *user : view.getUsers())
-      if (exchange->isBeforeInBlock(user) && !isView(user) && user->isBeforeInBlock(first))
-        first = user;
+  for (const BufferUse &use : usesOf(rootOf(result), exchange->getBlock()))
+    if (exchange->isBeforeInBlock(use.op) && use.op->isBeforeInBlock(first))
+      first = use.op;
   return first;
 }
 
@@ -64,8 +62,9 @@ struct OverlapExchangesPass : phantom::impl::PhantomOverlapExchangesBase<Overlap
           hidden += isa<GemmOp, LaunchOp>(op);
       }
       if (exchanges)
-        mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << hidden << " GEMMs and kernels lie between the starts and waits of " << exchanges
-                              << " exchanges";
+        mlir::emitRemark(function.getLoc())
+            << "@" << function.getName() << ": " << hidden
+            << " GEMMs and kernels lie between the starts and waits of " << exchanges << " exchanges";
     }
   }
 

@@ -41,5 +41,6 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
 
 void mlir::phantom::registerConversionPipelines() {
   PassPipelineRegistration<ToCpuPipelineOptions>(
-      "phantom-to-cpu-pipeline", "from functions on tensors to a step program with CPU kernels", buildToCpuPipeline);
+      "phantom-to-cpu-pipeline", "from functions on tensors to a step program with CPU kernels",
+      buildToCpuPipeline);
 }

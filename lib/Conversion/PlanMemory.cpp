@@ -87,7 +87,8 @@ private:
       return success();
     int64_t size = assignOffsets(buffers);
     replace(function, buffers, size);
-    mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": " << "arena of " << size << " bytes for " << buffers.size() << " buffers of " << unshared << " bytes";
+    mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": arena of " << size << " bytes for "
+                                        << buffers.size() << " buffers of " << unshared << " bytes";
     return success();
   }
 
@@ -98,14 +99,11 @@ private:
     int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
     buffer.bytes = llvm::alignTo(std::max<int64_t>(bytes, 1), kAlignment);
     buffer.first = positions.size();
-    for (Value view : viewsOf(alloc.getResult(), /*withSlots=*/false))
-      for (Operation *user : view.getUsers()) {
-        if (isView(user))
-          continue;
-        int64_t position = positions.lookup(user);
-        buffer.first = std::min(buffer.first, position);
-        buffer.last = std::max(buffer.last, position);
-      }
+    for (const BufferUse &use : usesOf(alloc.getResult(), alloc->getBlock())) {
+      int64_t position = positions.lookup(use.op);
+      buffer.first = std::min(buffer.first, position);
+      buffer.last = std::max(buffer.last, position);
+    }
     return buffer;
   }
 
@@ -117,7 +115,8 @@ private:
       memref::AllocOp alloc = buffer.alloc;
       builder.setInsertionPoint(alloc);
       Value offset = arith::ConstantIndexOp::create(builder, alloc.getLoc(), buffer.offset);
-      Value view = memref::ViewOp::create(builder, alloc.getLoc(), alloc.getType(), arena, offset, ValueRange());
+      Value view =
+          memref::ViewOp::create(builder, alloc.getLoc(), alloc.getType(), arena, offset, ValueRange());
       alloc.replaceAllUsesWith(view);
       alloc.erase();
     }

@@ -46,9 +46,9 @@ Value Scalars::cast(Value x, Type to) {
 
 RankedTensorType mlir::phantom::tensorTypeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-SmallVector<Value> mlir::phantom::createGeneric(OpBuilder &builder, Location loc, ValueRange inputs, ValueRange inits,
-                                                ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
-                                                GenericBody body) {
+SmallVector<Value> mlir::phantom::createGeneric(OpBuilder &builder, Location loc, ValueRange inputs,
+                                                ValueRange inits, ArrayRef<AffineMap> maps,
+                                                ArrayRef<utils::IteratorType> iterators, GenericBody body) {
   auto generic = linalg::GenericOp::create(builder, loc, TypeRange(inits), inputs, inits, maps, iterators,
                                            [&](OpBuilder &nested, Location nestedLoc, ValueRange arguments) {
                                              ImplicitLocOpBuilder b(nestedLoc, nested);
@@ -57,8 +57,8 @@ SmallVector<Value> mlir::phantom::createGeneric(OpBuilder &builder, Location loc
   return llvm::to_vector_of<Value>(generic.getResults());
 }
 
-Value mlir::phantom::createElementwise(OpBuilder &builder, Location loc, RankedTensorType type, ValueRange inputs,
-                                       GenericBody body) {
+Value mlir::phantom::createElementwise(OpBuilder &builder, Location loc, RankedTensorType type,
+                                       ValueRange inputs, GenericBody body) {
   Value init = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
   SmallVector<AffineMap> maps(inputs.size() + 1, builder.getMultiDimIdentityMap(type.getRank()));
   SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
@@ -84,7 +84,8 @@ Value mlir::phantom::createSumF64(OpBuilder &builder, Location loc, ValueRange i
                        [&](ImplicitLocOpBuilder &b, ValueRange arguments) -> SmallVector<Value> {
                          Value term = body(b, arguments.drop_back());
                          // The order of the sum is free, but fixed once compiled: it is then vectorised.
-                         auto sum = arith::AddFOp::create(b, arguments.back(), term, arith::FastMathFlags::reassoc);
+                         auto sum =
+                             arith::AddFOp::create(b, arguments.back(), term, arith::FastMathFlags::reassoc);
                          return {sum};
                        })
       .front();
@@ -129,6 +130,7 @@ Value mlir::phantom::getRankArgument(func::FuncOp function) {
 void mlir::phantom::addRankArgument(func::FuncOp function) {
   Builder builder(function.getContext());
   auto type = RankedTensorType::get({}, builder.getI64Type());
-  auto attributes = builder.getDictionaryAttr(builder.getNamedAttr(PhantomDialect::kScalar, builder.getStringAttr("rank")));
+  auto attributes =
+      builder.getDictionaryAttr(builder.getNamedAttr(PhantomDialect::kScalar, builder.getStringAttr("rank")));
   (void)function.insertArgument(function.getNumArguments(), type, attributes, function.getLoc());
 }

@@ -52,16 +52,18 @@ RankedTensorType tensorTypeOf(Value value);
 
 /// A `linalg.generic`; maps are those of `inputs`, then of `inits`.
 SmallVector<Value> createGeneric(OpBuilder &builder, Location loc, ValueRange inputs, ValueRange inits,
-                                 ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators, GenericBody body);
+                                 ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+                                 GenericBody body);
 
 /// An elementwise generic on operands of the shape of `type`.
-Value createElementwise(OpBuilder &builder, Location loc, RankedTensorType type, ValueRange inputs, GenericBody body);
+Value createElementwise(OpBuilder &builder, Location loc, RankedTensorType type, ValueRange inputs,
+                        GenericBody body);
 
 /// A new tensor of one value.
 Value createFilled(OpBuilder &builder, Location loc, RankedTensorType type, double value);
 
-/// Sum of a function of the elements of `inputs` (equal shapes), as a scalar tensor of f64. `body` gets the elements
-/// and returns the term. Starts from `acc`, or zero.
+/// Sum of a function of the elements of `inputs` (equal shapes), as a scalar tensor of f64. `body` gets the
+/// elements and returns the term. Starts from `acc`, or zero.
 Value createSumF64(OpBuilder &builder, Location loc, ValueRange inputs, Value acc,
                    llvm::function_ref<Value(ImplicitLocOpBuilder &, ValueRange)> body);
 

@@ -22,13 +22,14 @@ namespace {
 /// 1/(1−βᵗ) (its root where `root`), once per step and not per element: a 0-d op in f64.
 Value createCorrection(OpBuilder &builder, Location loc, Value step, double beta, bool root, Type element) {
   auto type = RankedTensorType::get({}, element);
-  return createElementwise(builder, loc, type, step, [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-    Scalars s(b, b.getF64Type());
-    Value exponent = arith::SIToFPOp::create(b, b.getF64Type(), v[0]);
-    Value power = math::PowFOp::create(b, s.constant(beta), exponent);
-    Value remaining = s.sub(s.constant(1), power);
-    return {s.cast(s.div(s.constant(1), root ? s.sqrt(remaining) : remaining), element)};
-  });
+  return createElementwise(
+      builder, loc, type, step, [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+        Scalars s(b, b.getF64Type());
+        Value exponent = arith::SIToFPOp::create(b, b.getF64Type(), v[0]);
+        Value power = math::PowFOp::create(b, s.constant(beta), exponent);
+        Value remaining = s.sub(s.constant(1), power);
+        return {s.cast(s.div(s.constant(1), root ? s.sqrt(remaining) : remaining), element)};
+      });
 }
 
 /// The values that a rule reads at one element.

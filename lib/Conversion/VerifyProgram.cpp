@@ -53,7 +53,8 @@ LogicalResult verifyStart(ExchangeStartOp start) {
       return wait.emitOpError("waits on another window than its start");
     bool reduces = start.getKind() != ExchangeKind::AllGather;
     if (reduces != static_cast<bool>(wait.getDestination()))
-      return wait.emitOpError(reduces ? "of a reduction needs a destination" : "of an all_gather has no destination");
+      return wait.emitOpError(reduces ? "of a reduction needs a destination"
+                                      : "of an all_gather has no destination");
   }
   if (waits != 1)
     return start.emitOpError("must have exactly one exchange_wait, has ") << waits;

@@ -71,7 +71,7 @@ def ConvertPhantomToGemm : Pass<"convert-phantom-to-gemm", "::mlir::ModuleOp"> {
     %g = phantom.gemm ins(%c, %y : tensor<4x128xf32>, tensor<64x128xf32>) outs(%e : tensor<4x64xf32>) {transpose_b} -> tensor<4x64xf32>
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
@@ -144,7 +144,8 @@ def PhantomBufferize : Pass<"phantom-bufferize", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"elideCopies", "elide-copies", "bool", /*default=*/"true", "write into window slots directly">];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def PhantomOutlineKernels : Pass<"phantom-outline-kernels", "::mlir::ModuleOp"> {
@@ -159,7 +160,7 @@ def PhantomOutlineKernels : Pass<"phantom-outline-kernels", "::mlir::ModuleOp"> 
     phantom.launch @kernels::@generic_0 ins(%x : memref<8x4xf32>) outs(%y : memref<8x4xf32>)
     ```
   }];
-  let dependentDialects = ["::mlir::func::FuncDialect"];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::func::FuncDialect"];
 }
 
 def PhantomOverlapExchanges : Pass<"phantom-overlap-exchanges", "::mlir::ModuleOp"> {
@@ -181,6 +182,7 @@ def PhantomOverlapExchanges : Pass<"phantom-overlap-exchanges", "::mlir::ModuleO
     ```
   }];
   let options = [Option<"overlap", "overlap", "bool", /*default=*/"true", "start early and wait late">];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
 }
 
 def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
@@ -197,7 +199,8 @@ def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
     %z = memref.view %a[%c0][] : memref<65536xi8> to memref<64x128xf32>
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def PhantomVerifyProgram : Pass<"phantom-verify-program", "::mlir::ModuleOp"> {

@@ -20,16 +20,17 @@ class OpPassManager;
 namespace mlir::phantom {
 
 struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
-  Option<bool> overlap{*this, "overlap", llvm::cl::desc("start exchanges early and wait late"), llvm::cl::init(true)};
-  Option<bool> fuseEpilogues{*this, "fuse-epilogues", llvm::cl::desc("let GEMMs add biases and apply activations"),
+  Option<bool> overlap{*this, "overlap", llvm::cl::desc("start exchanges early and wait late"),
+                       llvm::cl::init(true)};
+  Option<bool> fuseEpilogues{*this, "fuse-epilogues",
+                             llvm::cl::desc("let GEMMs add biases and apply activations"),
                              llvm::cl::init(true)};
   Option<bool> referenceGemm{*this, "reference-gemm", llvm::cl::desc("GEMMs as plain loops, an oracle"),
                              llvm::cl::init(false)};
-  Option<Precision> precision{
-      *this, "precision", llvm::cl::desc("element type; f64 implies reference-gemm"),
-      llvm::cl::values(clEnumValN(Precision::F32, "f32", "as imported"),
-                       clEnumValN(Precision::F64, "f64", "double precision")),
-      llvm::cl::init(Precision::F32)};
+  Option<Precision> precision{*this, "precision", llvm::cl::desc("element type; f64 implies reference-gemm"),
+                              llvm::cl::values(clEnumValN(Precision::F32, "f32", "as imported"),
+                                               clEnumValN(Precision::F64, "f64", "double precision")),
+                              llvm::cl::init(Precision::F32)};
 };
 
 /// From functions on (partitioned) tensors to a verified step program with kernels in the LLVM dialect.

@@ -36,8 +36,8 @@ llvm::Error makeError(const llvm::Twine &message) {
 
 std::string packedName(llvm::StringRef kernel) { return (kernel + ".packed").str(); }
 
-/// `void k.packed(ptr addresses)`: calls kernel `k` with the addresses. The kernel stays a function of its own, since its
-/// arguments say that buffers do not overlap.
+/// `void k.packed(ptr addresses)`: calls kernel `k` with the addresses. The kernel stays a function of its
+/// own, since its arguments say that buffers do not overlap.
 void addPackedWrapper(llvm::Function &kernel) {
   llvm::Module &module = *kernel.getParent();
   llvm::LLVMContext &context = module.getContext();
@@ -79,7 +79,8 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject(llvm::Module &module, llvm::TargetMachine &machine) {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject(llvm::Module &module,
+                                                               llvm::TargetMachine &machine) {
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;

@@ -33,7 +33,8 @@ std::string toLocationString(Location location);
 
 FailureOr<rt::Parameter> toParameter(ParameterOp op);
 
-/// Appends to the function's commands. (Out of line: gcc 12 warns about the variant's members where it is inlined.)
+/// Appends to the function's commands. (Out of line: gcc 12 warns about the variant's members where it is
+/// inlined.)
 void append(rt::Function &function, rt::Command command);
 
 /// Trainable elements of all ranks together: replicated ones once, zero blocks not at all.
@@ -42,7 +43,8 @@ int64_t countTrainable(const rt::Program &program, ModuleOp module);
 /// Flops and ring-model elements of one call of the function.
 void addCosts(func::FuncOp function, rt::Costs &costs);
 
-/// Exports functions one after the other, with the program's tables of windows, exchanges, constants and kernels.
+/// Exports functions one after the other, with the program's tables of windows, exchanges, constants and
+/// kernels.
 class FunctionExporter {
 public:
   FunctionExporter(ModuleOp module, rt::Program &program) : module(module), program(program) {}

@@ -30,7 +30,8 @@ void mlir::phantom::addCosts(func::FuncOp function, rt::Costs &costs) {
     if (auto gemm = dyn_cast<GemmOp>(op)) {
       double flops = 2.0 * gemm.getM() * gemm.getN() * gemm.getK();
       costs.executedFlops += flops;
-      costs.formulaFlops += flops * (gemm.getFormulaFraction() ? gemm.getFormulaFraction()->convertToDouble() : 1);
+      costs.formulaFlops +=
+          flops * (gemm.getFormulaFraction() ? gemm.getFormulaFraction()->convertToDouble() : 1);
     } else if (auto start = dyn_cast<ExchangeStartOp>(op)) {
       costs.modelCommElements += start.getRingElements();
     }

@@ -104,7 +104,8 @@ FailureOr<uint32_t> FunctionExporter::exportConstant(Operation *user, StringRef 
   if (!inserted)
     return known->second;
   auto global = module.lookupSymbol<memref::GlobalOp>(name);
-  auto value = global ? dyn_cast_or_null<DenseElementsAttr>(global.getInitialValueAttr()) : DenseElementsAttr();
+  auto value =
+      global ? dyn_cast_or_null<DenseElementsAttr>(global.getInitialValueAttr()) : DenseElementsAttr();
   if (!value)
     return user->emitOpError("uses @") << name << ", which is no constant with dense values";
   ArrayRef<char> raw = value.getRawData();
@@ -152,7 +153,8 @@ FailureOr<rt::BufferRef> FunctionExporter::resolve(Operation *user, Value buffer
     }
     auto view = dyn_cast<ViewLikeOpInterface>(op);
     if (!view)
-      return user->emitOpError("uses a buffer made by '") << op->getName() << "', which step programs do not know";
+      return user->emitOpError("uses a buffer made by '")
+             << op->getName() << "', which step programs do not know";
     buffer = view.getViewSource();
   }
   return rt::BufferRef{rt::Region::Argument, cast<BlockArgument>(buffer).getArgNumber(), 0, 0};
@@ -195,7 +197,8 @@ static std::pair<int64_t, int64_t> matrixStrides(Value matrix) {
 LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
   rt::GemmCommand command;
   FailureOr<rt::BufferRef> a = resolve(op, op.getA()), b = resolve(op, op.getB()), c = resolve(op, op.getC());
-  FailureOr<rt::ElementType> element = toElementType(op, cast<MemRefType>(op.getC().getType()).getElementType());
+  FailureOr<rt::ElementType> element =
+      toElementType(op, cast<MemRefType>(op.getC().getType()).getElementType());
   if (failed(a) || failed(b) || failed(c) || failed(element))
     return failure();
   command.a = *a;
@@ -305,7 +308,8 @@ LogicalResult FunctionExporter::exportOp(Operation &op, rt::Function &result) {
   if (auto window = dyn_cast<WindowOp>(op)) {
     auto type = cast<MemRefType>(window.getWindow().getType());
     windows[window.getWindow()] = program.windows.size();
-    program.windows.push_back({window.getName().str(), type.getNumElements() * elementBytes(type.getElementType())});
+    program.windows.push_back(
+        {window.getName().str(), type.getNumElements() * elementBytes(type.getElementType())});
     return success();
   }
   if (auto arena = dyn_cast<ArenaOp>(op)) {
@@ -320,8 +324,10 @@ LogicalResult FunctionExporter::exportOp(Operation &op, rt::Function &result) {
     return exportStart(start, result);
   if (auto wait = dyn_cast<ExchangeWaitOp>(op))
     return exportWait(wait, result);
-  bool namesBuffer = isa<WindowSlotOp, memref::GetGlobalOp, ViewLikeOpInterface>(op) || matchPattern(&op, m_Constant());
-  return namesBuffer ? success() : op.emitOpError("cannot be part of a step program: run phantom-to-cpu-pipeline");
+  bool namesBuffer =
+      isa<WindowSlotOp, memref::GetGlobalOp, ViewLikeOpInterface>(op) || matchPattern(&op, m_Constant());
+  return namesBuffer ? success()
+                     : op.emitOpError("cannot be part of a step program: run phantom-to-cpu-pipeline");
 }
 
 LogicalResult FunctionExporter::exportFunction(func::FuncOp function) {
@@ -331,7 +337,8 @@ LogicalResult FunctionExporter::exportFunction(func::FuncOp function) {
   result.name = function.getName() == "forward" ? "infer" : function.getName().str();
   for (Type type : llvm::concat<const Type>(function.getArgumentTypes(), function.getResultTypes()))
     if (!isa<MemRefType>(type))
-      return function.emitError() << "takes or returns " << type << ", not a buffer: run phantom-to-cpu-pipeline";
+      return function.emitError() << "takes or returns " << type
+                                  << ", not a buffer: run phantom-to-cpu-pipeline";
   if (failed(exportArguments(function, result)))
     return failure();
   for (Operation &op : function.getBody().front().without_terminator())

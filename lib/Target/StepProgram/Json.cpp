@@ -38,7 +38,7 @@ llvm::StringRef nameOf(rt::Region region) {
 }
 
 llvm::StringRef nameOf(rt::Epilogue epilogue) {
-  static constexpr llvm::StringLiteral names[] = {"none",    "relu", "leaky_relu", "elu", "sigmoid",
+  static constexpr llvm::StringLiteral names[] = {"none", "relu",     "leaky_relu", "elu", "sigmoid",
                                                   "tanh", "gelu_erf", "gelu_tanh",  "silu"};
   return names[static_cast<int>(epilogue)];
 }
@@ -50,8 +50,8 @@ llvm::StringRef nameOf(rt::ExchangeKind kind) {
 
 llvm::StringRef nameOf(rt::Role role) {
   static constexpr llvm::StringLiteral names[] = {
-      "input",  "target", "parameter", "learning_rate", "step",         "valid",
-      "rank", "output", "loss",      "gradient",      "squared_norm", "squared_norm_replicated"};
+      "input", "target", "parameter", "learning_rate", "step",         "valid",
+      "rank",  "output", "loss",      "gradient",      "squared_norm", "squared_norm_replicated"};
   return names[static_cast<int>(role)];
 }
 
@@ -213,7 +213,8 @@ void mlir::phantom::writeStepProgramJson(const rt::Program &program, llvm::raw_o
       json.attribute("name", window.name);
       json.attribute("bytes", window.bytes);
     });
-    array("exchanges", program.exchanges, [&](const rt::Exchange &exchange) { writeExchange(json, exchange); });
+    array("exchanges", program.exchanges,
+          [&](const rt::Exchange &exchange) { writeExchange(json, exchange); });
     json.attributeArray("constants", [&] {
       for (const auto &bytes : program.constants)
         json.value(static_cast<int64_t>(bytes.size()));

@@ -52,7 +52,8 @@ std::string mlir::phantom::toLocationString(Location location) {
       return WalkResult::interrupt();
     }
     if (auto file = dyn_cast<FileLineColLoc>(part); file && text.empty())
-      text = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn())).str();
+      text =
+          (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn())).str();
     return WalkResult::advance();
   });
   return text;
@@ -92,8 +93,8 @@ static FailureOr<rt::Init> toInit(ParameterOp op) {
     FailureOr<rt::TensorType> type = toTensorType(op, source.getType());
     if (failed(type))
       return failure();
-    init.source = rt::Source{source.getFile().str(), source.getTensor().str(), source.getOffset(), source.getLength(),
-                             *type};
+    init.source = rt::Source{source.getFile().str(), source.getTensor().str(), source.getOffset(),
+                             source.getLength(), *type};
   }
   return init;
 }

@@ -25,10 +25,12 @@ struct Function {
 };
 
 std::string elementwise(const std::string &op, const std::string &type) {
-  std::string line = op.find('.') == std::string::npos ? "phantom.activation <" + op + "> %x {alpha = 0.5 : f64} : T"
-                                                        : op + " %x : T";
-  std::string ir = "func.func @forward(%x: T {phantom.input = \"x\"}) -> (T {phantom.output = \"y\"}) {\n  %y = " + line +
-                   "\n  return %y : T\n}\n";
+  std::string line = op.find('.') == std::string::npos
+                         ? "phantom.activation <" + op + "> %x {alpha = 0.5 : f64} : T"
+                         : op + " %x : T";
+  std::string ir =
+      "func.func @forward(%x: T {phantom.input = \"x\"}) -> (T {phantom.output = \"y\"}) {\n  %y = " + line +
+      "\n  return %y : T\n}\n";
   for (size_t at; (at = ir.find(" T")) != std::string::npos;)
     ir.replace(at, 2, " tensor<4096x" + type + ">");
   for (size_t at; (at = ir.find("(T")) != std::string::npos;)
@@ -97,7 +99,8 @@ const Function functions[] = {
     {"tanh", [](double x) { return std::tanh(x); }, -12, 12},
     {"gelu_erf", [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2))); }, -12, 12},
     {"gelu_tanh",
-     [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }, -12, 12},
+     [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); },
+     -12, 12},
     {"silu", [](double x) { return x * sigmoid(x); }, -80, 80},
 };
 

@@ -69,7 +69,8 @@ TEST_P(GemmTest, EveryProductMatchesItsDefinition) {
       return %y, %dw, %c, %gg : tensor<2x3x6xf32>, tensor<6x8xf32>, tensor<4x6xf32>, tensor<4x8xf32>
     })",
                 GetParam());
-  std::vector<double> x = numbers(48, 1), w = numbers(48, 2), b = numbers(6, 3), g = numbers(24, 4), d = numbers(24, 5);
+  std::vector<double> x = numbers(48, 1), w = numbers(48, 2), b = numbers(6, 3), g = numbers(24, 4),
+                      d = numbers(24, 5);
   runner.set("x", x);
   runner.set("w", w);
   runner.set("b", b);
@@ -254,16 +255,18 @@ TEST(UpdateTest, RulesInPlace) {
       returned += ", %n#" + std::to_string(i + 1);
     }
     std::string count = std::to_string(rule.states + 1), all = "tensor<8xf32>" + types;
-    Runner runner(parameters + "func.func @train_step(%x: tensor<8xf32> {phantom.input = \"x\"}, " +
-                      "%lr: tensor<f32> {phantom.scalar = \"learning_rate\"}, %t: tensor<i64> {phantom.scalar = \"step\"}, " +
-                      "%w: tensor<8xf32> {phantom.parameter = @w}" + arguments +
-                      ") -> (tensor<f64> {phantom.squared_norm = \"own\"}, tensor<8xf32> {phantom.updated = @w}" + results +
-                      ") {\n%q = phantom.squared_norm %x : (tensor<8xf32>) -> tensor<f64>\n%n:" + count +
-                      " = phantom.update <" + rule.kind + "> %w, %x, (" + names +
-                      ") learning_rate %lr step %t {weight_decay = 0.01 : f64} : (tensor<8xf32>, " + all +
-                      ", tensor<f32>, tensor<i64>) -> (" + all + ")\nreturn %q, %n#0" + returned + " : tensor<f64>, " + all +
-                      "\n}",
-                  "", "train_step");
+    Runner runner(
+        parameters + "func.func @train_step(%x: tensor<8xf32> {phantom.input = \"x\"}, " +
+            "%lr: tensor<f32> {phantom.scalar = \"learning_rate\"}, %t: tensor<i64> {phantom.scalar = "
+            "\"step\"}, " +
+            "%w: tensor<8xf32> {phantom.parameter = @w}" + arguments +
+            ") -> (tensor<f64> {phantom.squared_norm = \"own\"}, tensor<8xf32> {phantom.updated = @w}" +
+            results + ") {\n%q = phantom.squared_norm %x : (tensor<8xf32>) -> tensor<f64>\n%n:" + count +
+            " = phantom.update <" + rule.kind + "> %w, %x, (" + names +
+            ") learning_rate %lr step %t {weight_decay = 0.01 : f64} : (tensor<8xf32>, " + all +
+            ", tensor<f32>, tensor<i64>) -> (" + all + ")\nreturn %q, %n#0" + returned + " : tensor<f64>, " +
+            all + "\n}",
+        "", "train_step");
     std::vector<double> w = runner.parameter("w"), m(8), v(8);
     for (int step = 1; step <= 2; ++step) {
       std::vector<double> x = numbers(8, step);
@@ -284,7 +287,8 @@ TEST(UpdateTest, RulesInPlace) {
         v[i] = 0.999 * v[i] + 0.001 * g * g;
         if (rule.kind == "adamw")
           w[i] -= 0.1 * 0.01 * w[i];
-        w[i] -= 0.1 * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.999, step))) + 1e-8);
+        w[i] -=
+            0.1 * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.999, step))) + 1e-8);
       }
       expectNear(runner.get("own"), {norm}, 1e-12);
       expectNear(runner.parameter("w"), w, 2e-6);

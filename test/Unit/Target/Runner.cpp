@@ -24,8 +24,7 @@ using ::phantom::test::Runner;
 
 namespace {
 
-template <typename T>
-T valueOrAbort(llvm::Expected<T> value) {
+template <typename T> T valueOrAbort(llvm::Expected<T> value) {
   if (!value)
     llvm::report_fatal_error(llvm::Twine(llvm::toString(value.takeError())));
   return std::move(*value);

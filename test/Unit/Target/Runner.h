@@ -20,8 +20,8 @@
 
 namespace phantom::test {
 
-/// Compiles IR through `phantom-to-cpu-pipeline` and runs one of its functions on all ranks. Failures abort the test's
-/// process: nothing of what follows would make sense.
+/// Compiles IR through `phantom-to-cpu-pipeline` and runs one of its functions on all ranks. Failures abort
+/// the test's process: nothing of what follows would make sense.
 class Runner {
 public:
   /// `options` as on phantom-opt's command line.

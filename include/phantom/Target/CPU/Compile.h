@@ -24,9 +24,9 @@ struct CompiledProgram {
   std::shared_ptr<void> code;
 };
 
-/// Exports the step program of a module that went through `phantom-to-cpu-pipeline`, and compiles its kernels for
-/// the CPU of this machine, into memory. Fails where the module is no step program (a diagnostic says why) or LLVM cannot
-/// compile for the machine.
+/// Exports the step program of a module that went through `phantom-to-cpu-pipeline`, and compiles its kernels
+/// for the CPU of this machine, into memory. Fails where the module is no step program (a diagnostic says
+/// why) or LLVM cannot compile for the machine.
 llvm::Expected<CompiledProgram> compileForCpu(ModuleOp module);
 
 } // namespace mlir::phantom

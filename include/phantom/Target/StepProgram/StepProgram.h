@@ -19,8 +19,8 @@ class raw_ostream;
 
 namespace mlir::phantom {
 
-/// The program of a module that `phantom-verify-program` accepts. `@forward` is called "infer", other functions keep their
-/// names. Emits an error where an op, an argument or a parameter does not fit.
+/// The program of a module that `phantom-verify-program` accepts. `@forward` is called "infer", other
+/// functions keep their names. Emits an error where an op, an argument or a parameter does not fit.
 FailureOr<::phantom::rt::Program> exportStepProgram(ModuleOp module);
 
 /// The program as indented JSON, for people and tests.
