@@ -16,6 +16,20 @@
 using namespace mlir;
 using namespace mlir::phantom;
 
+FailureOr<SmallVector<func::FuncOp>> mlir::phantom::straightLineFunctions(ModuleOp module) {
+  SmallVector<func::FuncOp> functions;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function.isExternal())
+      continue;
+    if (!llvm::hasSingleElement(function.getBody())) {
+      function.emitError() << "must be one block of straight-line code";
+      return failure();
+    }
+    functions.push_back(function);
+  }
+  return functions;
+}
+
 bool mlir::phantom::isView(Operation *op) { return isa<ViewLikeOpInterface, WindowSlotOp>(op); }
 
 Value mlir::phantom::rootOrSlotOf(Value buffer) {

@@ -9,11 +9,16 @@
 #ifndef PHANTOM_LIB_CONVERSION_BUFFERALIASES_H
 #define PHANTOM_LIB_CONVERSION_BUFFERALIASES_H
 
-#include "mlir/IR/Operation.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace mlir::phantom {
+
+/// The module's functions with a body. Emits an error where one has several blocks: step programs are
+/// straight lines.
+FailureOr<SmallVector<func::FuncOp>> straightLineFunctions(ModuleOp module);
 
 /// The allocation, argument, global or window that `buffer` is a view of, slots included.
 Value rootOf(Value buffer);

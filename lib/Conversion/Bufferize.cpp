@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "BufferAliases.h"
 #include "ElideCopies.h"
 
 #include "phantom/Conversion/Passes.h"
@@ -75,7 +76,8 @@ void nameWindows(func::FuncOp function) {
   for (auto exchange : function.getOps<ExchangeBufferOp>()) {
     StringRef kind = stringifyExchangeKind(exchange.getKind());
     std::string name = (function.getName() + "." + kind + Twine(counts[kind]++)).str();
-    exchange.getWindow().getDefiningOp<WindowOp>().setName(name);
+    if (auto window = exchange.getWindow().getDefiningOp<WindowOp>())
+      window.setName(name);
   }
 }
 
@@ -84,7 +86,10 @@ struct BufferizePass : phantom::impl::PhantomBufferizeBase<BufferizePass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    for (auto function : module.getOps<func::FuncOp>()) {
+    FailureOr<SmallVector<func::FuncOp>> functions = straightLineFunctions(module);
+    if (failed(functions))
+      return signalPassFailure();
+    for (func::FuncOp function : *functions) {
       separateDestinations(function);
       markWritableArguments(function);
     }
@@ -105,7 +110,7 @@ struct BufferizePass : phantom::impl::PhantomBufferizeBase<BufferizePass> {
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return signalPassFailure();
 
-    for (auto function : module.getOps<func::FuncOp>()) {
+    for (func::FuncOp function : *functions) {
       if (failed(verifyUpdatedInPlace(function)))
         return signalPassFailure();
       nameWindows(function);

@@ -41,9 +41,11 @@ Operation *lastWriterOfSlot(ExchangeBufferOp exchange) {
 Operation *firstUser(ExchangeBufferOp exchange) {
   Operation *first = exchange->getBlock()->getTerminator();
   Value result = exchange.getDestination() ? exchange.getDestination() : exchange.getWindow();
-  for (const BufferUse &use : usesOf(rootOf(result), exchange->getBlock()))
-    if (exchange->isBeforeInBlock(use.op) && use.op->isBeforeInBlock(first))
-      first = use.op;
+  // A destination may be the slot of another window: it is used as such, and by the exchange of that window.
+  for (Value root : {rootOrSlotOf(result), rootOf(result)})
+    for (const BufferUse &use : usesOf(root, exchange->getBlock()))
+      if (exchange->isBeforeInBlock(use.op) && use.op->isBeforeInBlock(first))
+        first = use.op;
   return first;
 }
 
@@ -51,7 +53,10 @@ struct OverlapExchangesPass : phantom::impl::PhantomOverlapExchangesBase<Overlap
   using PhantomOverlapExchangesBase::PhantomOverlapExchangesBase;
 
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>()) {
+    FailureOr<SmallVector<func::FuncOp>> functions = straightLineFunctions(getOperation());
+    if (failed(functions))
+      return signalPassFailure();
+    for (func::FuncOp function : *functions) {
       Operation *lastStart = nullptr;
       int64_t exchanges = 0, hidden = 0;
       for (auto exchange : llvm::to_vector(function.getOps<ExchangeBufferOp>())) {

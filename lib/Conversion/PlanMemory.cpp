@@ -65,7 +65,10 @@ int64_t assignOffsets(MutableArrayRef<Buffer> buffers) {
 
 struct PlanMemoryPass : phantom::impl::PhantomPlanMemoryBase<PlanMemoryPass> {
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
+    FailureOr<SmallVector<func::FuncOp>> functions = straightLineFunctions(getOperation());
+    if (failed(functions))
+      return signalPassFailure();
+    for (func::FuncOp function : *functions)
       if (failed(plan(function)))
         return signalPassFailure();
   }

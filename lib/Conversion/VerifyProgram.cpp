@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "BufferAliases.h"
+
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
@@ -43,6 +45,8 @@ LogicalResult refuse(Operation &op) {
 }
 
 LogicalResult verifyStart(ExchangeStartOp start) {
+  if (!start.getWindow().getDefiningOp<WindowOp>())
+    return start.emitOpError("is on no phantom.window");
   int waits = 0;
   for (Operation *user : start.getToken().getUsers()) {
     auto wait = dyn_cast<ExchangeWaitOp>(user);
@@ -64,15 +68,16 @@ LogicalResult verifyStart(ExchangeStartOp start) {
 struct VerifyProgramPass : phantom::impl::PhantomVerifyProgramBase<VerifyProgramPass> {
   void runOnOperation() override {
     markAllAnalysesPreserved();
-    for (auto function : getOperation().getOps<func::FuncOp>())
+    FailureOr<SmallVector<func::FuncOp>> functions = straightLineFunctions(getOperation());
+    if (failed(functions))
+      return signalPassFailure();
+    for (func::FuncOp function : *functions)
       if (failed(verify(function)))
         return signalPassFailure();
   }
 
 private:
   LogicalResult verify(func::FuncOp function) {
-    if (!llvm::hasSingleElement(function.getBody()))
-      return function.emitError() << "must be one block of straight-line code";
     for (Type type : function.getArgumentTypes())
       if (auto memref = dyn_cast<MemRefType>(type); !memref || !memref.hasStaticShape())
         return function.emitError() << "argument of type " << type << " is no buffer of static shape";

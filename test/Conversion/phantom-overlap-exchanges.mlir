@@ -56,3 +56,23 @@ func.func @order(%a: memref<8x4xf32>, %b: memref<4x4xf32>, %z: memref<8x4xf32>) 
   phantom.gemm ins(%u, %b : memref<8x4xf32>, memref<4x4xf32>) outs(%z : memref<8x4xf32>)
   return %z, %r1 : memref<8x4xf32>, memref<8x4xf32>
 }
+
+// The sum goes straight into the slot of the next exchange, which must not start before.
+// CHECK-LABEL: func @chain
+func.func @chain(%a: memref<8x4xf32>, %b: memref<4x4xf32>, %z: memref<2x4xf32>) -> memref<8x4xf32> {
+  %w0 = phantom.window "0" : memref<4x8x4xf32>
+  %s0 = phantom.window_slot %w0 : memref<4x8x4xf32> -> memref<8x4xf32>
+  %w1 = phantom.window "1" : memref<8x4xf32>
+  %s1 = phantom.window_slot %w1 dim 0 : memref<8x4xf32> -> memref<2x4xf32>
+  // CHECK: phantom.gemm
+  // CHECK-NEXT: %[[T0:.+]] = phantom.exchange_start <reduce_scatter>
+  // CHECK-NEXT: phantom.exchange_wait %[[T0]], %{{.*}} into
+  // CHECK-NEXT: %[[T1:.+]] = phantom.exchange_start <all_gather>
+  // CHECK-NEXT: phantom.gemm
+  // CHECK-NEXT: phantom.exchange_wait %[[T1]]
+  phantom.gemm ins(%a, %b : memref<8x4xf32>, memref<4x4xf32>) outs(%s0 : memref<8x4xf32>)
+  phantom.exchange <reduce_scatter> %w0 dim 0 into %s1 on @mesh "phantom" : memref<4x8x4xf32>, memref<2x4xf32>
+  phantom.gemm ins(%s1, %b : memref<2x4xf32>, memref<4x4xf32>) outs(%z : memref<2x4xf32>)
+  phantom.exchange <all_gather> %w1 dim 0 on @mesh "phantom" : memref<8x4xf32>
+  return %w1 : memref<8x4xf32>
+}

@@ -80,3 +80,22 @@ func.func @arithmetic(%a: memref<8xf32>) {
   %v = memref.load %a[%c0] : memref<8xf32>
   return
 }
+
+// -----
+
+// expected-error @below {{must be one block of straight-line code}}
+func.func @blocks(%a: memref<8xf32>) {
+  cf.br ^bb1
+^bb1:
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @no_window(%a: memref<8xf32>) {
+  // expected-error @below {{is on no phantom.window}}
+  %t = phantom.exchange_start <all_gather> %a dim 0 on @mesh "phantom" : memref<8xf32>
+  phantom.exchange_wait %t, %a : memref<8xf32>
+  return
+}

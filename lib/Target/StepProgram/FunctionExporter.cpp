@@ -121,8 +121,10 @@ FailureOr<rt::BufferRef> FunctionExporter::resolveSlot(WindowSlotOp slot) {
   auto type = cast<MemRefType>(slot.getWindow().getType());
   SmallVector<int64_t> strides;
   int64_t offset;
-  if (failed(type.getStridesAndOffset(strides, offset)))
-    return slot.emitOpError("is of a window without strides");
+  if (failed(type.getStridesAndOffset(strides, offset)) || !windows.contains(slot.getWindow())) {
+    slot.emitOpError("is of no phantom.window");
+    return failure();
+  }
   rt::BufferRef ref;
   ref.region = rt::Region::Window;
   ref.index = windows.at(slot.getWindow());
@@ -265,6 +267,8 @@ static rt::ExchangeKind toExchangeKind(ExchangeKind kind) {
 }
 
 LogicalResult FunctionExporter::exportStart(ExchangeStartOp op, rt::Function &result) {
+  if (!op.getWindow().getDefiningOp<WindowOp>())
+    return op.emitOpError("is on no phantom.window");
   auto window = cast<MemRefType>(op.getWindow().getType());
   FailureOr<rt::ElementType> element = toElementType(op, window.getElementType());
   if (failed(element))
@@ -336,9 +340,9 @@ LogicalResult FunctionExporter::exportFunction(func::FuncOp function) {
   rt::Function result;
   result.name = function.getName() == "forward" ? "infer" : function.getName().str();
   for (Type type : llvm::concat<const Type>(function.getArgumentTypes(), function.getResultTypes()))
-    if (!isa<MemRefType>(type))
+    if (auto buffer = dyn_cast<MemRefType>(type); !buffer || !buffer.hasStaticShape())
       return function.emitError() << "takes or returns " << type
-                                  << ", not a buffer: run phantom-to-cpu-pipeline";
+                                  << ", not a buffer of static shape: run phantom-to-cpu-pipeline";
   if (failed(exportArguments(function, result)))
     return failure();
   for (Operation &op : function.getBody().front().without_terminator())

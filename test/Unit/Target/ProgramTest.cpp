@@ -198,7 +198,7 @@ TEST(ExchangeTest, GathersAndReductions) {
       func.func @forward(%x: tensor<4x6xf32> {phantom.input = "x"}, %y: tensor<6x4xf32> {phantom.input = "y"})
           -> (tensor<4x6xf32> {phantom.output = "columns"}, tensor<6x4xf32> {phantom.output = "rows"},
               tensor<6x4xf32> {phantom.output = "masked"}, tensor<4x6xf32> {phantom.output = "scattered"},
-              tensor<2x2x6xf32> {phantom.output = "cube"}) {
+              tensor<2x2x6xf32> {phantom.output = "cube"}, tensor<6x4xf32> {phantom.output = "chained"}) {
         %s = phantom.local_slice %x dim 1 on @mesh "phantom" : tensor<4x6xf32> -> tensor<4x2xf32>
         %r = phantom.activation <relu> %s : tensor<4x2xf32>
         %columns = phantom.all_gather %r dim 1 on @mesh "phantom" : tensor<4x2xf32> -> tensor<4x6xf32>
@@ -211,15 +211,20 @@ TEST(ExchangeTest, GathersAndReductions) {
         %scattered = phantom.all_gather %part dim 1 on @mesh "phantom" : tensor<4x2xf32> -> tensor<4x6xf32>
         %c = phantom.reshape %r : tensor<4x2xf32> -> tensor<2x2x2xf32>
         %cube = phantom.all_gather %c dim 2 on @mesh "phantom" : tensor<2x2x2xf32> -> tensor<2x2x6xf32>
-        return %columns, %rows, %masked, %scattered, %cube
-            : tensor<4x6xf32>, tensor<6x4xf32>, tensor<6x4xf32>, tensor<4x6xf32>, tensor<2x2x6xf32>
+        %n = arith.addf %y, %y : tensor<6x4xf32>
+        %sum = phantom.reduce_scatter %n dim 0 on @mesh "phantom" : tensor<6x4xf32> -> tensor<2x4xf32>
+        %chained = phantom.all_gather %sum dim 0 on @mesh "phantom" : tensor<2x4xf32> -> tensor<6x4xf32>
+        return %columns, %rows, %masked, %scattered, %cube, %chained
+            : tensor<4x6xf32>, tensor<6x4xf32>, tensor<6x4xf32>, tensor<4x6xf32>, tensor<2x2x6xf32>, tensor<6x4xf32>
       })",
                   options);
-    std::vector<double> x = numbers(24, 1), y = numbers(24, 2), relu = x, masked = y, scattered = x;
+    std::vector<double> x = numbers(24, 1), y = numbers(24, 2), relu = x, masked = y, scattered = x,
+                        chained = y;
     for (int i = 0; i < 24; ++i) {
       relu[i] = std::max(x[i], 0.0);
       masked[i] = 2 * y[i];
       scattered[i] = 6 * x[i];
+      chained[i] = 6 * y[i];
     }
     runner.set("x", x);
     runner.set("y", y);
@@ -231,6 +236,7 @@ TEST(ExchangeTest, GathersAndReductions) {
         expectNear(runner.get("masked", rank), masked, 1e-6);
         expectNear(runner.get("scattered", rank), scattered, 1e-6);
         expectNear(runner.get("cube", rank), relu, 0);
+        expectNear(runner.get("chained", rank), chained, 1e-6);
       }
     }
   }
