@@ -195,35 +195,37 @@ TEST(ExchangeTest, GathersAndReductions) {
   for (std::string options : {"", "overlap=false", "reference-gemm"}) {
     Runner runner(R"(
       phantom.mesh @mesh = [<"phantom" = 3>]
-      func.func @forward(%x: tensor<4x6xf32> {phantom.input = "x"}, %y: tensor<6x4xf32> {phantom.input = "y"})
-          -> (tensor<4x6xf32> {phantom.output = "columns"}, tensor<6x4xf32> {phantom.output = "rows"},
-              tensor<6x4xf32> {phantom.output = "masked"}, tensor<4x6xf32> {phantom.output = "scattered"},
-              tensor<2x2x6xf32> {phantom.output = "cube"}, tensor<6x4xf32> {phantom.output = "chained"}) {
-        %s = phantom.local_slice %x dim 1 on @mesh "phantom" : tensor<4x6xf32> -> tensor<4x2xf32>
-        %r = phantom.activation <relu> %s : tensor<4x2xf32>
-        %columns = phantom.all_gather %r dim 1 on @mesh "phantom" : tensor<4x2xf32> -> tensor<4x6xf32>
+      func.func @forward(%x: tensor<6x6xf32> {phantom.input = "x"}, %y: tensor<6x4xf32> {phantom.input = "y"})
+          -> (tensor<6x6xf32> {phantom.output = "columns"}, tensor<6x4xf32> {phantom.output = "rows"},
+              tensor<6x4xf32> {phantom.output = "masked"}, tensor<6x6xf32> {phantom.output = "scattered"},
+              tensor<6x1x6xf32> {phantom.output = "cube"}, tensor<6x4xf32> {phantom.output = "chained"}) {
+        %s = phantom.local_slice %x dim 1 on @mesh "phantom" : tensor<6x6xf32> -> tensor<6x2xf32>
+        %r = phantom.activation <relu> %s : tensor<6x2xf32>
+        %columns = phantom.all_gather %r dim 1 on @mesh "phantom" : tensor<6x2xf32> -> tensor<6x6xf32>
         %q = phantom.local_slice %y dim 0 on @mesh "phantom" : tensor<6x4xf32> -> tensor<2x4xf32>
         %rows = phantom.all_gather %q dim 0 on @mesh "phantom" : tensor<2x4xf32> -> tensor<6x4xf32>
         %m = phantom.mask_own_block %y on @mesh "phantom" : tensor<6x4xf32>
         %masked = phantom.all_reduce %m on @mesh "phantom" : tensor<6x4xf32> -> tensor<6x4xf32>
-        %p = arith.addf %x, %x : tensor<4x6xf32>
-        %part = phantom.reduce_scatter %p dim 1 on @mesh "phantom" : tensor<4x6xf32> -> tensor<4x2xf32>
-        %scattered = phantom.all_gather %part dim 1 on @mesh "phantom" : tensor<4x2xf32> -> tensor<4x6xf32>
-        %c = phantom.reshape %r : tensor<4x2xf32> -> tensor<2x2x2xf32>
-        %cube = phantom.all_gather %c dim 2 on @mesh "phantom" : tensor<2x2x2xf32> -> tensor<2x2x6xf32>
+        %p = arith.addf %x, %x : tensor<6x6xf32>
+        %part = phantom.reduce_scatter %p dim 1 on @mesh "phantom" : tensor<6x6xf32> -> tensor<6x2xf32>
+        %scattered = phantom.all_gather %part dim 1 on @mesh "phantom" : tensor<6x2xf32> -> tensor<6x6xf32>
+        %c = phantom.reshape %r : tensor<6x2xf32> -> tensor<6x1x2xf32>
+        %cube = phantom.all_gather %c dim 2 on @mesh "phantom" : tensor<6x1x2xf32> -> tensor<6x1x6xf32>
         %n = arith.addf %y, %y : tensor<6x4xf32>
         %sum = phantom.reduce_scatter %n dim 0 on @mesh "phantom" : tensor<6x4xf32> -> tensor<2x4xf32>
         %chained = phantom.all_gather %sum dim 0 on @mesh "phantom" : tensor<2x4xf32> -> tensor<6x4xf32>
         return %columns, %rows, %masked, %scattered, %cube, %chained
-            : tensor<4x6xf32>, tensor<6x4xf32>, tensor<6x4xf32>, tensor<4x6xf32>, tensor<2x2x6xf32>, tensor<6x4xf32>
+            : tensor<6x6xf32>, tensor<6x4xf32>, tensor<6x4xf32>, tensor<6x6xf32>, tensor<6x1x6xf32>, tensor<6x4xf32>
       })",
                   options);
-    std::vector<double> x = numbers(24, 1), y = numbers(24, 2), relu = x, masked = y, scattered = x,
+    std::vector<double> x = numbers(36, 1), y = numbers(24, 2), relu = x, masked = y, scattered = x,
                         chained = y;
-    for (int i = 0; i < 24; ++i) {
+    for (int i = 0; i < 36; ++i) {
       relu[i] = std::max(x[i], 0.0);
-      masked[i] = 2 * y[i];
       scattered[i] = 6 * x[i];
+    }
+    for (int i = 0; i < 24; ++i) {
+      masked[i] = 2 * y[i];
       chained[i] = 6 * y[i];
     }
     runner.set("x", x);
