@@ -17,9 +17,9 @@ RANKS = 4
 
 TASKS = {
     "digits": dict(model="digits.onnx", inputs="images", targets="labels", loss="cross-entropy",
-                   learning_rate=0.001, steps=600),
+                   learning_rate=0.002, schedule="cosine", steps=600),
     "teacher": dict(model="teacher.onnx", inputs="inputs", targets="targets", loss="mse",
-                    learning_rate=0.003, steps=4000),
+                    learning_rate=0.003, schedule="constant", steps=4000),
 }
 # (task, strategy, ghost width)
 RUNS = [
@@ -39,7 +39,7 @@ def command(phantom_run, name, strategy, ghost_width, output):
         "--inputs", data("train", "inputs"), "--targets", data("train", "targets"),
         "--eval-inputs", data("test", "inputs"), "--eval-targets", data("test", "targets"),
         "--loss", task["loss"], "--optimizer", "adam", "--learning-rate", str(task["learning_rate"]),
-        "--batch-size", "64", "--steps", str(task["steps"]), "--seed", "0",
+        "--schedule", task["schedule"], "--batch-size", "64", "--steps", str(task["steps"]), "--seed", "0",
         "--log", output + ".jsonl", "--summary", output + ".json",
     ]
     return arguments + (["--ghost-width", str(ghost_width)] if ghost_width is not None else [])
@@ -96,7 +96,7 @@ def main():
         with open(output + ".json") as file:
             rows.append(row(name, strategy, ghost_width, json.load(file)))
     print_table(rows)
-    print("\nflops/step: formula, GEMMs of one rank. bytes/step: counted where a rank reads its peers. Energy: modelled from\n"
+    print("\nflops/step: formula, GEMMs of one rank. bytes/step: counted where one rank reads its peers. Energy: modelled from\n"
           "machines/generic.json, not measured. Test loss and accuracy: on held-out data. All ranks share this machine's\n"
           f"cores, so step times do not show a speed-up. Logs: {options.output_dir}")
     return 0

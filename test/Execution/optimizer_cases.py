@@ -50,8 +50,8 @@ def digits(strategy, ranks, ghost_width):
             scratch.run("train", data("digits.onnx"), *flags, "--inputs", data("train_images.npy"), "--targets",
                         data("train_labels.npy"), "--eval-inputs", data("test_images.npy"), "--eval-targets",
                         data("test_labels.npy"), "--loss", "cross-entropy", "--optimizer", "adam", "--learning-rate",
-                        0.001, "--batch-size", 64, "--steps", 600, "--seed", 0, "--log", "log.jsonl", "--summary",
-                        "summary.json")
+                        0.002, "--schedule", "cosine", "--batch-size", 64, "--steps", 600, "--seed", 0, "--log",
+                        "log.jsonl", "--summary", "summary.json")
             with open(scratch.path("summary.json")) as file:
                 summary = json.load(file)
             check(summary["eval_accuracy"] >= 0.95, f"accuracy {summary['eval_accuracy']}")
