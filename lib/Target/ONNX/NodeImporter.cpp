@@ -22,7 +22,12 @@ using namespace mlir;
 namespace phantom::onnx {
 
 InFlightDiagnostic NodeImporter::error() const {
-  return emitError(location) << "node " << node.label() << " ";
+  InFlightDiagnostic diagnostic = emitError(location);
+  if (reported)
+    diagnostic.abandon();
+  reported = true;
+  diagnostic << "node " << node.label() << " ";
+  return diagnostic;
 }
 
 int64_t NodeImporter::opset() const {

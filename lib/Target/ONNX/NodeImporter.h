@@ -40,7 +40,8 @@ public:
   mlir::OpBuilder &builder;
   mlir::Location location;
 
-  /// An error at the node, which starts with its name.
+  /// An error at the node, which starts with its name. Only the first is emitted: importers read all operands and
+  /// attributes before they look at what failed.
   mlir::InFlightDiagnostic error() const;
   int64_t opset() const;
   llvm::StringRef opType() const { return node.opType; }
@@ -81,6 +82,7 @@ private:
   ValueTable &table;
   llvm::StringRef dataDir;
   llvm::StringSet<> readAttributes;
+  mutable bool reported = false;
 };
 
 /// How an operator is imported, and the opset versions in which it means that.
