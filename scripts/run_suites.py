@@ -126,7 +126,8 @@ def set_sanitizer_environment(kind):
         os.environ["TSAN_OPTIONS"] = f"halt_on_error=1:second_deadlock_stack=1:suppressions={suppressions}"
     elif kind == "address":
         suppressions = os.path.join(SOURCE, "test", "lsan.supp")
-        os.environ["ASAN_OPTIONS"] = "detect_leaks=1:strict_string_checks=1"
+        # LLVM's headers poison the rest of an arena's slab, and its uninstrumented library allocates there.
+        os.environ["ASAN_OPTIONS"] = "detect_leaks=1:strict_string_checks=1:allow_user_poisoning=0"
         os.environ["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
         os.environ["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1"
 
