@@ -42,14 +42,13 @@ struct CompileOptions {
   bool fuseEpilogues = true;
   bool overlapExchanges = true;
   std::string dataDir;  ///< of external data; empty: the model's folder
-  bool remarks = false;  ///< print the passes' remarks
-  bool strict = false;   ///< a warning (an option without effect) is an error
+  bool remarks = false; ///< print the passes' remarks
+  bool strict = false;  ///< a warning (an option without effect) is an error
 };
 
 /// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that
 /// names the file and place; warnings are printed to standard error.
-llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model,
-                                                              const CompileOptions &options);
+llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model, const CompileOptions &options);
 
 } // namespace phantom
 

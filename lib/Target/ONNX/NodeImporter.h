@@ -40,8 +40,8 @@ public:
   mlir::OpBuilder &builder;
   mlir::Location location;
 
-  /// An error at the node, which starts with its name. Only the first is emitted: importers read all operands and
-  /// attributes before they look at what failed.
+  /// An error at the node, which starts with its name. Only the first is emitted: importers read all operands
+  /// and attributes before they look at what failed.
   mlir::InFlightDiagnostic error() const;
   int64_t opset() const;
   llvm::StringRef opType() const { return node.opType; }

@@ -23,8 +23,8 @@ namespace phantom::rt {
 
 struct RankTeamOptions {
   bool bind = true; ///< pin each rank to its share of the allowed CPUs
-  /// OpenMP threads of a rank's GEMMs. More than one pays only on idle cores: libgomp's threads spin, and on a
-  /// busy machine they take turns with those that work.
+  /// OpenMP threads of a rank's GEMMs. More than one pays only on idle cores: libgomp's threads spin, and on
+  /// a busy machine they take turns with those that work.
   int64_t threadsPerRank = 1;
   double timeoutSeconds = 120;
   FaultInjector *faults = nullptr;

@@ -22,7 +22,7 @@ struct SessionOptions {
   std::string parameterFile;   ///< --init from-file=F; empty: the init recipes
   double timeoutSeconds = 120; ///< deadline of every wait for another rank
   bool bindThreads = true;
-  int64_t threadsPerRank = 1;  ///< of the library's GEMMs
+  int64_t threadsPerRank = 1;      ///< of the library's GEMMs
   FaultInjector *faults = nullptr; ///< tests only
 };
 

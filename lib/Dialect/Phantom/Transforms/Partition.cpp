@@ -318,8 +318,9 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
                           << " exceeds the width of a shard, " << std::min(mIn, mOut) << " (of "
                           << std::min(layer.in, layer.out) << " on " << ranks << " ranks); use a smaller one";
 
-  op.emitRemark() << "layer '" << layer.name << "' is a phantom layer of " << k << " ghosts per rank: "
-                  << mIn * mOut + k * (mIn + (ranks - 1) * mOut) << " weights per rank, of " << layer.in * layer.out;
+  op.emitRemark() << "layer '" << layer.name << "' is a phantom layer of " << k
+                  << " ghosts per rank: " << mIn * mOut + k * (mIn + (ranks - 1) * mOut)
+                  << " weights per rank, of " << layer.in * layer.out;
   MLIRContext *context = module.getContext();
   Type element = tensorType(op.getOutput()).getElementType();
   StateAttr block = state(StateKind::Block);

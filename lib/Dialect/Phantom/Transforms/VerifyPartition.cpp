@@ -52,31 +52,34 @@ bool fits(LayoutAttr layout, Type type) {
 
 LogicalResult VerifyPartitionPass::verifyArgument(func::FuncOp function, unsigned index) {
   Type type = function.getArgumentTypes()[index];
-  bool data = function.getArgAttr(index, PhantomDialect::kInput) || function.getArgAttr(index, PhantomDialect::kTarget) ||
+  bool data = function.getArgAttr(index, PhantomDialect::kInput) ||
+              function.getArgAttr(index, PhantomDialect::kTarget) ||
               function.getArgAttr(index, PhantomDialect::kScalar);
   if (data && !isReplicated(type))
     return function.emitError() << "argument " << index << " is data and has state " << getState(type)
                                 << "; data are replicated";
   ParameterOp parameter = getParameter(function.getArgument(index));
   if (parameter && !fits(parameter.getLayoutAttr(), type))
-    return function.emitError() << "argument " << index << " has type " << type << ", which the layout of parameter '"
-                                << parameter.getSymName() << "' does not give";
+    return function.emitError() << "argument " << index << " has type " << type
+                                << ", which the layout of parameter '" << parameter.getSymName()
+                                << "' does not give";
   return success();
 }
 
 LogicalResult VerifyPartitionPass::verifyResult(func::FuncOp function, unsigned index) {
   Type type = function.getResultTypes()[index];
-  bool reported =
-      function.getResultAttr(index, PhantomDialect::kOutput) || function.getResultAttr(index, PhantomDialect::kLoss);
+  bool reported = function.getResultAttr(index, PhantomDialect::kOutput) ||
+                  function.getResultAttr(index, PhantomDialect::kLoss);
   if (reported && !isReplicated(type))
-    return function.emitError() << "result " << index << " has state " << getState(type) << "; outputs are replicated";
+    return function.emitError() << "result " << index << " has state " << getState(type)
+                                << "; outputs are replicated";
   for (StringRef name : {PhantomDialect::kGradient, PhantomDialect::kUpdated}) {
     Attribute symbol = function.getResultAttr(index, name);
     for (BlockArgument argument : function.getArguments())
       if (symbol && function.getArgAttr(argument.getArgNumber(), PhantomDialect::kParameter) == symbol &&
           argument.getType() != type)
-        return function.emitError() << "result " << index << " is of type " << type << ", parameter " << symbol << " of "
-                                    << argument.getType();
+        return function.emitError() << "result " << index << " is of type " << type << ", parameter "
+                                    << symbol << " of " << argument.getType();
   }
   return success();
 }
