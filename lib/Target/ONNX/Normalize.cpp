@@ -207,6 +207,7 @@ LogicalResult Normalizer::sortNodes() {
     return reportCycle(waiting);
   }
   std::vector<Node> sorted;
+  sorted.reserve(count);
   for (size_t position : order)
     sorted.push_back(std::move(model.nodes[position]));
   model.nodes = std::move(sorted);

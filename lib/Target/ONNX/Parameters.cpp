@@ -119,7 +119,7 @@ constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "trai
 
 } // namespace
 
-static std::string uniqueName(std::string name, StringSet<> &taken) {
+static std::string uniqueName(const std::string &name, StringSet<> &taken) {
   std::string unique = name;
   for (unsigned suffix = 1; is_contained(kReserved, unique) || !taken.insert(unique).second; ++suffix)
     unique = name + "_" + std::to_string(suffix);
@@ -240,7 +240,7 @@ LogicalResult ParameterSet::write(const ImportOptions &options, mlir::Location l
   std::vector<rt::NamedTensor> tensors;
   for (const Written &entry : written) {
     const Parameter &parameter = entries[entry.parameter];
-    tensors.push_back({parameter.symbol, {rt::ElementType::F32, parameter.dims.vec()}, entry.bytes.data()});
+    tensors.push_back({parameter.symbol, {rt::ElementType::F32, parameter.dims.vec()}, entry.bytes.begin()});
   }
   if (Error error = rt::writeSafeTensors(options.weightsFile, tensors))
     return emitError(location) << toString(std::move(error));
