@@ -185,7 +185,6 @@ Error refuseLaterFlags() {
 Error readPartition(RunOptions &options) {
   CompileOptions &compile = options.compile;
   options.strategyName = strategy;
-  options.ghostWidthGiven = ghostWidth.given();
   compile.select = select;
   compile.dataDir = dataDir;
   if (StringRef(init).consume_front("from-file=")) {

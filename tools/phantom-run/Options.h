@@ -30,7 +30,6 @@ struct RunOptions {
   std::string saveFile;
   std::string summaryFile;
   std::string strategyName;
-  bool ghostWidthGiven = false;
   bool strict = false;
 };
 

@@ -30,7 +30,7 @@ Error noEffect(const RunOptions &options, const Twine &what) {
 Error checkEffects(const RunOptions &options, const rt::Program &program) {
   bool ghosts = any_of(program.parameters,
                        [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
-  if (options.ghostWidthGiven && options.compile.ghostWidth > 0 && !ghosts)
+  if (options.compile.ghostWidth > 0 && !ghosts)
     return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
                                  options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
   return Error::success();

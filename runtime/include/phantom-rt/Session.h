@@ -97,6 +97,13 @@ private:
   /// The function `name`, bound; bound once and kept.
   llvm::Expected<FunctionInstance *> instance(llvm::StringRef name);
 
+  struct BoundData {
+    FunctionInstance &function;
+    DataSet data;
+  };
+  /// The function `name`, and the data set that matches its arguments.
+  llvm::Expected<BoundData> open(llvm::StringRef name, const DataFiles &files);
+
   std::unique_ptr<CpuRuntime> device;
   std::map<std::string, std::unique_ptr<FunctionInstance>> instances;
   uint64_t seed = 0;

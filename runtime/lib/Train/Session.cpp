@@ -118,34 +118,41 @@ static int64_t countCorrect(FunctionInstance &function, const Result &output, si
   return countCorrect(reinterpret_cast<const double *>(outputs), targets.data(), count, classes);
 }
 
-Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
-  const Program &program = device->program();
-  Expected<FunctionInstance *> bound = instance("evaluate");
-  if (!bound)
-    return bound.takeError();
-  FunctionInstance &function = **bound;
-  Expected<DataSet> data = DataSet::open(files, program, function.function());
+Expected<Session::BoundData> Session::open(StringRef name, const DataFiles &files) {
+  Expected<FunctionInstance *> function = instance(name);
+  if (!function)
+    return function.takeError();
+  Expected<DataSet> data = DataSet::open(files, device->program(), (*function)->function());
   if (!data)
     return data.takeError();
+  return BoundData{**function, std::move(*data)};
+}
+
+Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
+  const Program &program = device->program();
+  Expected<BoundData> bound = open("evaluate", files);
+  if (!bound)
+    return bound.takeError();
+  auto &[function, data] = *bound;
   const Result *loss = function.result(Role::Loss), *output = function.result(Role::Output);
   if (!loss)
     return makeError("step program: function 'evaluate' returns no loss");
-  if (data->rows() % program.batch && !function.hasRole(Role::ValidCount))
+  if (data.rows() % program.batch && !function.hasRole(Role::ValidCount))
     return makeError(
         "step program: function 'evaluate' cannot mask a partial batch; use a batch size that divides " +
-        Twine(data->rows()));
+        Twine(data.rows()));
   std::optional<size_t> target;
   for (size_t i = 0; i < function.function().arguments.size(); ++i)
     if (function.function().arguments[i].role == Role::Target)
       target = i;
 
   EvaluationReport report;
-  report.rows = data->rows();
+  report.rows = data.rows();
   const bool accuracy = output && target && program.loss == "cross-entropy" && isFloat(output->type.element);
   int64_t correct = 0, counted = 0;
-  Error error = forEachBatch(*device, function, *data, [&](int64_t, int64_t valid) -> Error {
+  Error error = forEachBatch(*device, function, data, [&](int64_t, int64_t valid) -> Error {
     // The loss of a batch is the mean over its valid rows.
-    report.loss += function.scalar(0, *loss) * double(valid) / double(data->rows());
+    report.loss += function.scalar(0, *loss) * double(valid) / double(data.rows());
     if (accuracy) {
       correct += countCorrect(function, *output, *target, valid, program.batch);
       counted += function.function().arguments[*target].type.elements() / program.batch * valid;
@@ -160,22 +167,19 @@ Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
 }
 
 Error Session::infer(const DataFiles &files, StringRef outputFile) {
-  Expected<FunctionInstance *> bound = instance("infer");
+  Expected<BoundData> bound = open("infer", files);
   if (!bound)
     return bound.takeError();
-  FunctionInstance &function = **bound;
-  Expected<DataSet> data = DataSet::open(files, device->program(), function.function());
-  if (!data)
-    return data.takeError();
+  auto &[function, data] = *bound;
   const Result *output = function.result(Role::Output);
   if (!output || output->type.shape.empty())
     return makeError("step program: function 'infer' returns no output");
 
   TensorType type = output->type;
-  type.shape[0] = type.shape[0] / device->program().batch * data->rows();
+  type.shape[0] = type.shape[0] / device->program().batch * data.rows();
   HostTensor whole(type);
   const int64_t rowBytes = output->type.bytes() / device->program().batch;
-  Error error = forEachBatch(*device, function, *data, [&](int64_t first, int64_t valid) -> Error {
+  Error error = forEachBatch(*device, function, data, [&](int64_t first, int64_t valid) -> Error {
     std::memcpy(whole.bytes.data() + first * rowBytes, function.address(0, *output), valid * rowBytes);
     return Error::success();
   });
@@ -186,19 +190,16 @@ Error Session::infer(const DataFiles &files, StringRef outputFile) {
 
 Expected<double> Session::dumpGradients(const DataFiles &files, StringRef outputFile) {
   const Program &program = device->program();
-  Expected<FunctionInstance *> bound = instance("gradients");
+  Expected<BoundData> bound = open("gradients", files);
   if (!bound)
     return bound.takeError();
-  FunctionInstance &function = **bound;
-  Expected<DataSet> data = DataSet::open(files, program, function.function());
-  if (!data)
-    return data.takeError();
-  if (data->rows() < program.batch)
-    return makeError("'" + files.inputs.front().path + "' has " + Twine(data->rows()) +
+  auto &[function, data] = *bound;
+  if (data.rows() < program.batch)
+    return makeError("'" + files.inputs.front().path + "' has " + Twine(data.rows()) +
                      " rows, too few for one batch of " + Twine(program.batch) +
                      "; use a smaller batch size");
   for (int64_t row = 0; row < program.batch; ++row)
-    data->copyRow(row, function, row);
+    data.copyRow(row, function, row);
   function.setValidCount(program.batch);
   function.setStep(1);
   if (Error error = device->team().run([&](int64_t rank) { return function.run(rank); }))

@@ -457,14 +457,14 @@ LogicalResult Partitioner::cloneElementwise(Operation &op) {
   for (Value operand : op.getOperands())
     if (!dim && map.contains(operand))
       dim = getShardDim(map.lookup(operand).getType());
-  IRMapping saved = map;
+  IRMapping operands;
   for (Value operand : op.getOperands()) {
     FailureOr<Value> value = operandAs(operand, dim, op.getLoc());
     if (failed(value))
       return failure();
-    saved.map(operand, *value);
+    operands.map(operand, *value);
   }
-  Operation *clone = b.clone(op, saved);
+  Operation *clone = b.clone(op, operands);
   for (auto [oldResult, newResult] : llvm::zip(op.getResults(), clone->getResults())) {
     newResult.setType(dim ? sharded(tensorType(oldResult), *dim) : tensorType(oldResult));
     map.map(oldResult, newResult);
@@ -583,9 +583,9 @@ LogicalResult Partitioner::run() {
 }
 
 /// On one rank the model stays dense; only `init=random` changes it.
-LogicalResult startOneRank(func::FuncOp forward, InitStart init) {
+void startOneRank(func::FuncOp forward, InitStart init) {
   if (init == InitStart::FromDense)
-    return success();
+    return;
   forward.walk([&](LinearOp op) {
     auto type = tensorType(op.getWeight());
     for (Value operand : {op.getWeight(), op.getBias()})
@@ -593,7 +593,6 @@ LogicalResult startOneRank(func::FuncOp forward, InitStart init) {
         parameter.setInitAttr(InitAttr::get(op.getContext(), InitKind::Uniform, {}, false, 0,
                                             type.getDimSize(op.getIo() ? 0 : 1), false));
   });
-  return success();
 }
 
 void PartitionPass::runOnOperation() {
@@ -614,11 +613,8 @@ void PartitionPass::runOnOperation() {
   StringRef names[] = {"phantom", "tensor", "megatron"};
   module->setAttr(PhantomDialect::kStrategy,
                   StringAttr::get(&getContext(), names[static_cast<int>(strategy.getValue())]));
-  if (ranks == 1) {
-    if (failed(startOneRank(*forward, init)))
-      signalPassFailure();
-    return;
-  }
+  if (ranks == 1)
+    return startOneRank(*forward, init);
   PhantomPartitionOptions options{strategy, ranks, ghostWidth, select, firstLayer, lastLayer, init};
   if (failed(Partitioner(module, *forward, options).run()))
     signalPassFailure();
