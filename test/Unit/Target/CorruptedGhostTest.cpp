@@ -24,13 +24,13 @@ constexpr int64_t batch = 4, width = 16, ranks = 4, ghosts = 2;
 constexpr const char *model = R"(
   phantom.parameter @w0 : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
   phantom.parameter @w1 : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
-  func.func @forward(%x: tensor<?x16xf32> {phantom.input = "x"}) -> (tensor<?x16xf32> {phantom.output = "y"}) {
-    %0 = phantom.use @w0 : tensor<16x16xf32>
-    %1 = phantom.use @w1 : tensor<16x16xf32>
-    %2 = phantom.linear %x, %0 : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
-    %3 = phantom.activation <tanh> %2 : tensor<?x16xf32>
-    %4 = phantom.linear %3, %1 : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
-    return %4 : tensor<?x16xf32>
+  func.func @forward(%x: tensor<?x16xf32> {phantom.input = "x"},
+      %w0: tensor<16x16xf32> {phantom.parameter = @w0}, %w1: tensor<16x16xf32> {phantom.parameter = @w1})
+      -> (tensor<?x16xf32> {phantom.output = "y"}) {
+    %0 = phantom.linear %x, %w0 : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+    %1 = phantom.activation <tanh> %0 : tensor<?x16xf32>
+    %2 = phantom.linear %1, %w1 : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+    return %2 : tensor<?x16xf32>
   })";
 
 /// Adds one to a number in the slot that a rank is about to publish in an exchange.
@@ -57,6 +57,7 @@ protected:
     options.ranks = ranks;
     options.ghostWidth = ghosts;
     options.firstLayer = FirstLayer::Phantom;
+    options.lastLayer = LastLayer::Phantom;
     options.init = InitStart::Random;
     options.batchSize = batch;
     options.functions = {"gradients"};
