@@ -73,6 +73,7 @@ private:
   void convert() {
     RewritePatternSet patterns(&getContext());
     populateModelToLinalgPatterns(patterns);
+    populateNormalizeToLinalgPatterns(patterns);
     populateLossToLinalgPatterns(patterns);
     populateUpdateToLinalgPatterns(patterns);
     if (referenceGemm)

@@ -135,65 +135,12 @@ struct ActivationGradientToLinalg : OpRewritePattern<ActivationGradientOp> {
 };
 
 //===----------------------------------------------------------------------===//
-// Softmax
+// Shapes and sums
 //===----------------------------------------------------------------------===//
 
 SmallVector<IteratorType> allParallel(int64_t rank) {
   return SmallVector<IteratorType>(rank, IteratorType::parallel);
 }
-
-struct SoftmaxToLinalg : OpRewritePattern<SoftmaxOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(SoftmaxOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType type = tensorTypeOf(op.getInput());
-    auto [max, sum] = createSoftmaxStatistics(rewriter, op.getLoc(), op.getInput(), op.getDim());
-    AffineMap all = rewriter.getMultiDimIdentityMap(type.getRank()), without = all.dropResult(op.getDim());
-    Value init = tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType());
-    auto body = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      Scalars s(b, v[0].getType());
-      return {s.div(s.exp(s.sub(v[0], v[1])), v[2])};
-    };
-    rewriter.replaceOp(op, createGeneric(rewriter, op.getLoc(), ValueRange{op.getInput(), max, sum}, init,
-                                         {all, without, without, all}, allParallel(type.getRank()), body));
-    return success();
-  }
-};
-
-struct SoftmaxGradientToLinalg : OpRewritePattern<SoftmaxGradientOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(SoftmaxGradientOp op, PatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    RankedTensorType type = tensorTypeOf(op.getOutput());
-    int64_t dim = op.getDim();
-    AffineMap all = rewriter.getMultiDimIdentityMap(type.getRank()), without = all.dropResult(dim);
-    SmallVector<int64_t> kept(type.getShape());
-    kept.erase(kept.begin() + dim);
-    Value zero = createFilled(rewriter, loc, type.clone(kept), 0);
-    SmallVector<IteratorType> iterators = allParallel(type.getRank());
-    iterators[dim] = IteratorType::reduction;
-    auto dot = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      Scalars s(b, v[0].getType());
-      return {s.add(v[2], s.mul(v[0], v[1]))};
-    };
-    Value sum = createGeneric(rewriter, loc, ValueRange{op.getOutput(), op.getCotangent()}, zero,
-                              {all, all, without}, iterators, dot)
-                    .front();
-    Value init = tensor::EmptyOp::create(rewriter, loc, type.getShape(), type.getElementType());
-    auto body = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      Scalars s(b, v[0].getType());
-      return {s.mul(v[0], s.sub(v[1], v[2]))};
-    };
-    rewriter.replaceOp(op, createGeneric(rewriter, loc, ValueRange{op.getOutput(), op.getCotangent(), sum},
-                                         init, {all, all, without, all}, allParallel(type.getRank()), body));
-    return success();
-  }
-};
-
-//===----------------------------------------------------------------------===//
-// Shapes and sums
-//===----------------------------------------------------------------------===//
 
 /// A generic that only moves elements: the result at its indices is the input at those of `map`.
 Value createMove(OpBuilder &builder, Location loc, Value input, AffineMap map, RankedTensorType type) {
@@ -401,8 +348,7 @@ template <typename Op> struct DropIdentity : OpRewritePattern<Op> {
 } // namespace
 
 void mlir::phantom::populateModelToLinalgPatterns(RewritePatternSet &patterns) {
-  patterns.add<ActivationToLinalg, ActivationGradientToLinalg, SoftmaxToLinalg, SoftmaxGradientToLinalg,
-               BroadcastToLinalg, TransposeToLinalg, ReshapeToTensor, ReduceSumToLinalg, MatmulToLinalg,
-               LocalSliceToLinalg, MaskOwnBlockToLinalg, DropIdentity<DropoutOp>, DropIdentity<ReplicateOp>>(
-      patterns.getContext());
+  patterns.add<ActivationToLinalg, ActivationGradientToLinalg, BroadcastToLinalg, TransposeToLinalg,
+               ReshapeToTensor, ReduceSumToLinalg, MatmulToLinalg, LocalSliceToLinalg, MaskOwnBlockToLinalg,
+               DropIdentity<DropoutOp>, DropIdentity<ReplicateOp>>(patterns.getContext());
 }

@@ -77,6 +77,7 @@ void addRankArgument(func::FuncOp function);
 Value createActivation(Scalars &s, ActivationKind kind, double alpha, Value x);
 
 void populateModelToLinalgPatterns(RewritePatternSet &patterns);
+void populateNormalizeToLinalgPatterns(RewritePatternSet &patterns);
 void populateLossToLinalgPatterns(RewritePatternSet &patterns);
 void populateUpdateToLinalgPatterns(RewritePatternSet &patterns);
 void populateGemmToLinalgPatterns(RewritePatternSet &patterns);

@@ -43,6 +43,7 @@ private:
   LogicalResult createFunction(ModuleOp module);
   LogicalResult importNodes();
   LogicalResult createReturn(ArrayRef<std::string> outputValues);
+  void eraseUnused();
 
   Location named(StringRef name) { return NameLoc::get(builder.getStringAttr(name)); }
 
@@ -173,6 +174,13 @@ LogicalResult GraphImporter::createReturn(ArrayRef<std::string> outputValues) {
   return success();
 }
 
+/// Optional outputs that no node uses, and what only they needed.
+void GraphImporter::eraseUnused() {
+  for (Operation &op : make_early_inc_range(reverse(function.getBody().front())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
 FailureOr<OwningOpRef<ModuleOp>> GraphImporter::run(ArrayRef<std::string> outputValues) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder, modelLocation(model, *builder.getContext()));
   (*module)->setAttr(PhantomDialect::kModel, builder.getStringAttr(sys::path::stem(model.path)));
@@ -180,6 +188,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphImporter::run(ArrayRef<std::string> output
       mlir::failed(importNodes()) || mlir::failed(createReturn(outputValues)) ||
       mlir::failed(verify(*module)))
     return failure();
+  eraseUnused();
   return module;
 }
 

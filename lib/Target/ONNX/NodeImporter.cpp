@@ -188,10 +188,10 @@ FailureOr<RankedTensorType> NodeImporter::tensorType(ArrayRef<int64_t> shape) co
   return RankedTensorType::get(shape, builder.getF32Type());
 }
 
-LogicalResult NodeImporter::setResult(Value value) {
-  if (node.outputs.empty() || node.outputs[0].empty())
+LogicalResult NodeImporter::setResult(Value value, unsigned index) {
+  if (!hasOutput(index))
     return error() << "has no output";
-  table.values[node.outputs[0]] = value;
+  table.values[node.outputs[index]] = value;
   return success();
 }
 

@@ -66,8 +66,9 @@ public:
   /// An f32 tensor of the shape, if it is one that a computer could hold.
   FailureOr<mlir::RankedTensorType> tensorType(llvm::ArrayRef<int64_t> shape) const;
 
-  /// Makes `value` the node's first output.
-  LogicalResult setResult(Value value);
+  bool hasOutput(unsigned index) const { return index < node.outputs.size() && !node.outputs[index].empty(); }
+  /// Makes `value` an output of the node.
+  LogicalResult setResult(Value value, unsigned index = 0);
   /// An error if the node has attributes that nobody has read: this version does not know what they mean.
   LogicalResult checkAttributesRead() const;
 
@@ -126,6 +127,9 @@ LogicalResult importErf(NodeImporter &node);
 LogicalResult importSqrt(NodeImporter &node);
 LogicalResult importPow(NodeImporter &node);
 LogicalResult importDropout(NodeImporter &node);
+
+LogicalResult importLayerNormalization(NodeImporter &node);
+LogicalResult importRMSNormalization(NodeImporter &node);
 
 LogicalResult importSoftmax(NodeImporter &node);
 LogicalResult importFlatten(NodeImporter &node);

@@ -71,7 +71,7 @@ LogicalResult importSoftmax(NodeImporter &node) {
     return failure();
   auto softmax = [&](Value value, int64_t dim) -> Value {
     return mlir::phantom::SoftmaxOp::create(node.builder, node.location, value.getType(), value,
-                                            node.builder.getI64IntegerAttr(dim));
+                                            node.builder.getI64IntegerAttr(dim), Value());
   };
   // Before opset 13 all dimensions from the axis on were one.
   if (single || *axis + 1 == static_cast<int64_t>(shape.size()))

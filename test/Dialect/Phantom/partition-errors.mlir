@@ -39,14 +39,15 @@ func.func @forward(%x: tensor<5x8xf32> {phantom.input = "x"}, %a: tensor<8x8xf32
 
 // -----
 
-// One weight cannot be divided in two ways.
-// expected-error @+1 {{parameter 'w.weight' is shared by layers that would be divided differently; exclude one with select}}
-phantom.parameter @w.weight : tensor<8x8xf32> init <uniform, fan_in = 8> trainable
+// What shares a weight with a phantom layer would part from it.
+// expected-error @+1 {{parameter 'w.weight' is the weight of a phantom layer and is used otherwise, too: the two would part in training; exclude the layer with select}}
+phantom.parameter @w.weight : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
 
-func.func @forward(%x: tensor<5x8xf32> {phantom.input = "x"}, %w: tensor<8x8xf32> {phantom.parameter = @w.weight}) -> tensor<5x8xf32> {
-  %0 = phantom.linear %x, %w : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
-  %1 = phantom.linear %0, %w : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
-  return %1 : tensor<5x8xf32>
+func.func @forward(%x: tensor<5x16xf32> {phantom.input = "x"}, %w: tensor<16x16xf32> {phantom.parameter = @w.weight}) -> tensor<5x16xf32> {
+  %0 = phantom.linear %x, %w : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  %1 = phantom.linear %0, %w : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  %2 = phantom.linear %1, %w : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  return %2 : tensor<5x16xf32>
 }
 
 // -----

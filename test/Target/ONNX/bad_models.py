@@ -300,3 +300,30 @@ def random_bytes(_):
 
 def text_file(_):
     return b"This is not a model.\n"
+
+
+# --- Normalisation -----------------------------------------------------------------------------------
+
+
+def layer_norm_axis(_):
+    return model([node("LayerNormalization", "x s", "y", "/n", axis=2)], tensors(s=weights(4)))
+
+
+def layer_norm_batch(_):
+    return model([node("LayerNormalization", "x s", "y", "/n", axis=0)], tensors(s=weights(4)))
+
+
+def layer_norm_epsilon(_):
+    return model([node("LayerNormalization", "x s", "y", "/n", epsilon=-1.0)], tensors(s=weights(4)))
+
+
+def layer_norm_stash(_):
+    return model([node("LayerNormalization", "x s", "y", "/n", stash_type=7)], tensors(s=weights(4)))
+
+
+def layer_norm_scale(_):
+    return model([node("LayerNormalization", "x s", "y", "/n")], tensors(s=weights(3)))
+
+
+def rms_norm_old(_):
+    return model([node("RMSNormalization", "x s", "y", "/n")], tensors(s=weights(4)), opset=22)

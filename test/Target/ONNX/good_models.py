@@ -316,3 +316,30 @@ def external_double(folder):
         file.write(weights(3, 4).astype(np.float64).tobytes())
     return model([node("Gemm", "x w", "y", transB=1)],
                  [external_tensor("w", (3, 4), "double.bin", kind=TensorProto.DOUBLE)])
+
+
+# --- Normalisation -----------------------------------------------------------------------------------
+
+
+def layer_norm(_):
+    """As PyTorch exports it, with outputs that nobody uses."""
+    return model([node("LayerNormalization", "x n.weight n.bias", "y mean rest", "/n", axis=-1, epsilon=1e-5)],
+                 tensors(n__weight=weights(4), n__bias=weights(4)))
+
+
+def layer_norm_moments(_):
+    return model([node("LayerNormalization", "x s", "n m r", "/n", axis=1), node("Add", "m r", "y")],
+                 tensors(s=weights(2, 4)), BATCH_3D())
+
+
+def layer_norm_wide(_):
+    """A scale that differs between the tokens that are normalised one by one."""
+    return model([node("LayerNormalization", "x s b", "y", "/n")], tensors(s=weights(2, 4), b=weights(4)), BATCH_3D())
+
+
+def layer_norm_narrow(_):
+    return model([node("LayerNormalization", "x s", "y", "/n", axis=1)], tensors(s=weights(1, 2, 1)), BATCH_3D())
+
+
+def rms_norm(_):
+    return model([node("RMSNormalization", "x n.weight", "y", "/n", epsilon=1e-6)], tensors(n__weight=weights(4)), opset=23)

@@ -9,6 +9,7 @@
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
@@ -78,7 +79,37 @@ struct AccumulateInDecompress : OpRewritePattern<arith::AddFOp> {
   }
 };
 
+bool isSplatOf(Value value, double number) {
+  while (auto broadcast = value ? value.getDefiningOp<BroadcastOp>() : BroadcastOp())
+    value = broadcast.getInput();
+  DenseFPElementsAttr elements;
+  return value && matchPattern(value, m_Constant(&elements)) && elements.isSplat() &&
+         elements.getSplatValue<APFloat>().isExactlyValue(number);
+}
+
+/// normalize x scale 1 shift 0  -->  normalize x
+struct DropNeutralScaleAndShift : OpRewritePattern<NormalizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(NormalizeOp op, PatternRewriter &rewriter) const override {
+    bool scale = isSplatOf(op.getScale(), 1), shift = isSplatOf(op.getShift(), 0);
+    if (!scale && !shift)
+      return rewriter.notifyMatchFailure(op, "scale and shift are needed");
+    rewriter.modifyOpInPlace(op, [&] {
+      if (scale)
+        op.getScaleMutable().clear();
+      if (shift)
+        op.getShiftMutable().clear();
+    });
+    return success();
+  }
+};
+
 } // namespace
+
+void NormalizeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<DropNeutralScaleAndShift>(context);
+}
 
 void BroadcastOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<DropLikeOfStaticBroadcast>(context);

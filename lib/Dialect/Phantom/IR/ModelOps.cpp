@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "phantom/Dialect/Phantom/IR/Phantom.h"
+#include "Verification.h"
 
 #include "mlir/IR/Builders.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallSet.h"
 
@@ -21,13 +20,7 @@ using namespace mlir::phantom;
 
 namespace {
 
-bool sameExtent(int64_t a, int64_t b) {
-  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
-}
-
-RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-int64_t lastDim(RankedTensorType type) { return type.getShape().back(); }
+bool shardedOnLast(Type type) { return getShardDim(type) == cast<RankedTensorType>(type).getRank() - 1; }
 
 /// Product of all but the last dimension; dynamic if one of them is.
 int64_t batchElements(RankedTensorType type) {
@@ -40,34 +33,7 @@ int64_t batchElements(RankedTensorType type) {
   return product;
 }
 
-bool shardedOnLast(Type type) { return getShardDim(type) == cast<RankedTensorType>(type).getRank() - 1; }
-
-/// States are checked only where some operand or result has one: below the
-/// partitioned level they are stripped.
-bool hasAnyState(Operation *op) {
-  auto stateful = [](Type type) { return static_cast<bool>(getState(type)); };
-  return llvm::any_of(op->getOperandTypes(), stateful) || llvm::any_of(op->getResultTypes(), stateful);
-}
-
-LogicalResult verifySameElementType(Operation *op) {
-  Type element;
-  for (Type type : llvm::concat<const Type>(llvm::to_vector(op->getOperandTypes()),
-                                            llvm::to_vector(op->getResultTypes()))) {
-    Type own = getElementTypeOrSelf(type);
-    if (!isa<FloatType>(own))
-      continue;
-    if (element && own != element)
-      return op->emitOpError("mixes element types ") << element << " and " << own;
-    element = own;
-  }
-  return success();
-}
-
-LogicalResult verifyDimension(Operation *op, int64_t dim, RankedTensorType type) {
-  if (dim < 0 || dim >= type.getRank())
-    return op->emitOpError("has dimension ") << dim << ", but the operand has rank " << type.getRank();
-  return success();
-}
+int64_t lastDim(RankedTensorType type) { return type.getShape().back(); }
 
 } // namespace
 
@@ -205,19 +171,6 @@ LogicalResult ActivationGradientOp::verify() {
            << stringifyActivationKind(getKind()) << "' does not determine the slope";
   return success();
 }
-
-template <typename Op> static LogicalResult verifySoftmaxLike(Op op, Value operand) {
-  RankedTensorType type = tensorType(operand);
-  int64_t dim = op.getDim();
-  if (failed(verifyDimension(op, dim, type)))
-    return failure();
-  if (getShardDim(type) == dim || hasStateKind(type, StateKind::Partial))
-    return op.emitOpError("along a sharded dimension or of a partial value");
-  return success();
-}
-
-LogicalResult SoftmaxOp::verify() { return verifySoftmaxLike(*this, getInput()); }
-LogicalResult SoftmaxGradientOp::verify() { return verifySoftmaxLike(*this, getOutput()); }
 
 LogicalResult DropoutOp::verify() {
   double ratio = getRatio().convertToDouble();

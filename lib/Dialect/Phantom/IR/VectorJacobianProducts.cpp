@@ -137,11 +137,6 @@ Cotangents ActivationOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<
   return SmallVector<Value>{gradient};
 }
 
-Cotangents SoftmaxOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool> needed) {
-  Value gradient = SoftmaxGradientOp::create(b, getLoc(), getOutput(), cotangents[0], getDim());
-  return SmallVector<Value>{gradient};
-}
-
 Cotangents DropoutOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool> needed) {
   if (!getRatio().isZero())
     return emitOpError("with ratio ")
@@ -183,12 +178,15 @@ Cotangents TransposeOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<b
 
 Cotangents ReduceSumOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool> needed) {
   auto type = cast<RankedTensorType>(getCotangentType(getInput().getType()));
-  if (getState(type))
-    return emitOpError("of a sharded value cannot be differentiated");
   SmallVector<int64_t> shape(type.getShape());
   for (int64_t dim : getDims())
     shape[dim] = 1;
-  Value unit = ReshapeOp::create(b, getLoc(), type.clone(shape), cotangents[0]);
+  // Of a sum over the sharded dimension the cotangent is per-rank; otherwise it is sharded as the operand is.
+  StateAttr state = getState(type);
+  if (state && llvm::is_contained(getDims(), getShardDim(type).value_or(-1)))
+    state = getState(cotangents[0].getType());
+  auto unitType = RankedTensorType::get(shape, type.getElementType(), state);
+  Value unit = ReshapeOp::create(b, getLoc(), unitType, cotangents[0]);
   Value gradient = BroadcastOp::create(b, getLoc(), type, unit, Value());
   return SmallVector<Value>{gradient};
 }

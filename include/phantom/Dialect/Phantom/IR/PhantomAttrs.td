@@ -45,6 +45,19 @@ def Phantom_ActivationKind : Phantom_Enum<"ActivationKind", "elementwise activat
 ]>;
 def Phantom_ActivationKindAttr : Phantom_EnumAttr<Phantom_ActivationKind, "activation_kind">;
 
+def Phantom_NormalizeKind : Phantom_Enum<"NormalizeKind", "what a sample is normalised by", [
+  I32EnumCase<"Layer", 0, "layer">,
+  I32EnumCase<"Rms", 1, "rms">
+]>;
+def Phantom_NormalizeKindAttr : Phantom_EnumAttr<Phantom_NormalizeKind, "normalize_kind">;
+
+def Phantom_StatisticsKind : Phantom_Enum<"StatisticsKind", "what is known of each sample", [
+  I32EnumCase<"Layer", 0, "layer">,
+  I32EnumCase<"Rms", 1, "rms">,
+  I32EnumCase<"Softmax", 2, "softmax">
+]>;
+def Phantom_StatisticsKindAttr : Phantom_EnumAttr<Phantom_StatisticsKind, "statistics_kind">;
+
 def Phantom_LossKind : Phantom_Enum<"LossKind", "loss function; a mean, as in ONNX and PyTorch", [
   I32EnumCase<"CrossEntropy", 0, "cross_entropy">,
   I32EnumCase<"Mse", 1, "mse">,

@@ -172,29 +172,42 @@ def Phantom_ActivationGradientOp : Phantom_Op<"activation_gradient", [Pure, Same
   let hasVerifier = 1;
 }
 
-def Phantom_SoftmaxOp : Phantom_Op<"softmax", [Pure, SameOperandsAndResultType, Phantom_Differentiable]> {
+def Phantom_SoftmaxOp : Phantom_Op<"softmax", [Pure, AllTypesMatch<["input", "output"]>, Phantom_Differentiable]> {
   let summary = "softmax along a dimension";
   let description = [{
-    $$ y_i = e^{x_i - \max x} / \sum_j e^{x_j - \max x} $$ along `dim`, which may not be sharded.
+    $$ y_i = e^{x_i - \max x} / \sum_j e^{x_j - \max x} $$ along `dim`. Along a sharded dimension it takes the `statistics` of all
+    ranks, maximum and sum (see `phantom.statistics`), and its gradient exchanges the sum of ∂y ⊙ y.
 
     Example: `%y = phantom.softmax %x dim 1 : tensor<8x10xf32>`.
+
+    The verifier refuses: a sharded dimension without statistics; a partial value.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, I64Attr:$dim);
+  let arguments = (ins Phantom_FloatTensor:$input, I64Attr:$dim, Optional<Phantom_FloatTensor>:$statistics);
   let results = (outs Phantom_FloatTensor:$output);
-  let assemblyFormat = "$input `dim` $dim attr-dict `:` type($input)";
+  let assemblyFormat = [{
+    $input `dim` $dim (`statistics` $statistics^ `:` type($statistics))? attr-dict `:` type($input)
+  }];
   let hasVerifier = 1;
 }
 
-def Phantom_SoftmaxGradientOp : Phantom_Op<"softmax_gradient", [Pure, SameOperandsAndResultType]> {
+def Phantom_SoftmaxGradientOp : Phantom_Op<"softmax_gradient",
+    [Pure, AllTypesMatch<["output", "cotangent", "gradient"]>]> {
   let summary = "∂x = y ⊙ (∂y − Σ ∂y ⊙ y)";
   let description = [{
-    From the softmax's output y. Example: `%dx = phantom.softmax_gradient %y, %dy dim 1 : tensor<8x10xf32>`.
+    From the softmax's output y. Along a sharded dimension `sum` is the sum over all ranks.
+
+    Example: `%dx = phantom.softmax_gradient %y, %dy dim 1 : tensor<8x10xf32>`.
   }];
-  let arguments = (ins Phantom_FloatTensor:$output, Phantom_FloatTensor:$cotangent, I64Attr:$dim);
+  let arguments = (ins Phantom_FloatTensor:$output, Phantom_FloatTensor:$cotangent, I64Attr:$dim,
+                       Optional<Phantom_FloatTensor>:$sum);
   let results = (outs Phantom_FloatTensor:$gradient);
-  let assemblyFormat = "$output `,` $cotangent `dim` $dim attr-dict `:` type($output)";
+  let assemblyFormat = [{
+    $output `,` $cotangent `dim` $dim (`sum` $sum^ `:` type($sum))? attr-dict `:` type($output)
+  }];
   let hasVerifier = 1;
 }
+
+include "phantom/Dialect/Phantom/IR/PhantomNormalizeOps.td"
 
 def Phantom_DropoutOp : Phantom_Op<"dropout", [Pure, SameOperandsAndResultType, Phantom_Differentiable]> {
   let summary = "dropout; the identity outside training";

@@ -56,7 +56,14 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
 
     A first layer with a replicated input computes its own columns, without communication (`first-layer=dense`), or is a
     phantom layer. A last layer computes partial products and one all-reduce (`last-layer=reduce`), or is a phantom layer.
-    Elementwise ops act shard by shard; what cannot is gathered first. Outputs are replicated.
+    Elementwise ops act shard by shard; of normalisations and softmax over divided samples, statistics travel; what cannot act on
+    shards is gathered first. Outputs are replicated.
+
+    In a model with attention (a product of two activations), `select=*` means its feed-forward blocks: linear, activation, linear,
+    plain or gated. Queries, keys, values, projections and heads stay replicated, with a remark, unless `select` names them.
+
+    A parameter used in several states (a tied weight) is declared in the first, and exchanged for the others. It is an
+    error if one of them is a phantom layer.
 
     Parameters are declared anew with a layout and an init recipe: what follows from the dense weight
     (`init=from-dense`: slices, diagonal blocks and the truncated SVD of the rest) or `init=random`.
