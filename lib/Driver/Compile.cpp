@@ -146,6 +146,7 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
     return diagnostics.error("cannot read the model '" + model + "'");
 
   const int64_t classes = classCount(**module);
+  OwningOpRef<ModuleOp> dense = options.onCompiled ? (*module)->clone() : ModuleOp();
   PassManager front(&context, "builtin.module");
   buildPipeline(front, options, options.batchSize ? options.batchSize : defaultBatch(**module));
   if (failed(front.run(**module)) || diagnostics.failed())
@@ -177,5 +178,7 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
       sys::path::append(path, parameter.init.source->file);
       parameter.init.source->file = path.str().str();
     }
+  if (options.onCompiled && failed(options.onCompiled(*dense, program)))
+    return diagnostics.error("cannot use '" + model + "'");
   return compiled;
 }

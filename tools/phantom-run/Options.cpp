@@ -105,7 +105,11 @@ Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modell
 Text summaryFile("summary", trainOnly, outputFlags, "F.json", "what the run came to, as one JSON object");
 Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
                    "gradients at the first values, of the first batch in file order");
-Text save("save", trainOnly, outputFlags, "F.safetensors", "trained parameters (.onnx: not in this version)");
+Text save("save", trainOnly, outputFlags, "F.safetensors | F.onnx",
+          "trained parameters, or the trained model");
+Switch dense("dense", trainOnly, outputFlags, "--save F.onnx: one weight per layer (the default)");
+Switch factored("factored", trainOnly, outputFlags,
+                "--save F.onnx: phantom layers as their factors, smaller and faster");
 Switch quiet("quiet", everywhere, outputFlags, "no progress");
 
 Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR", "not in this version");
@@ -177,8 +181,6 @@ Error refuseLaterFlags() {
       return notInThisVersion(("--" + flag->ArgStr).str());
   if (resume)
     return notInThisVersion("--resume");
-  if (StringRef(save).ends_with(".onnx"))
-    return notInThisVersion("--save to ONNX");
   return Error::success();
 }
 
@@ -273,6 +275,17 @@ Error readLoss(RunOptions &options) {
                                                               {"bce", LossKind::Bce}}));
 }
 
+Error readSave(RunOptions &options) {
+  options.saveFile = save;
+  if (dense && factored)
+    return createStringError("give one of --dense and --factored");
+  if ((dense || factored) && !options.savesOnnx())
+    return createStringError(Twine(dense ? "--dense" : "--factored") + " needs --save F.onnx");
+  if (factored)
+    options.saveForm = onnx::ExportForm::Factored;
+  return Error::success();
+}
+
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
   if (Error error = firstError(
@@ -306,7 +319,8 @@ Error readTraining(RunOptions &options) {
   train.machineFile = machine;
   train.progress = !quiet;
   options.gradientsFile = dumpGradients;
-  options.saveFile = save;
+  if (Error error = readSave(options))
+    return error;
   options.summaryFile = summaryFile;
   std::vector<std::string> &functions = options.compile.functions = {"train_step"};
   if (!options.evaluation.inputs.empty())

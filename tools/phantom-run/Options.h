@@ -11,6 +11,7 @@
 
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
+#include "phantom/Target/ONNX/Export.h"
 
 namespace phantom::run {
 
@@ -27,10 +28,13 @@ struct RunOptions {
   rt::DataFiles inference;
   std::string outputs;       ///< of infer
   std::string gradientsFile; ///< --dump-gradients
-  std::string saveFile;
+  std::string saveFile;      ///< .safetensors, or .onnx
+  onnx::ExportForm saveForm = onnx::ExportForm::Dense;
   std::string summaryFile;
   std::string strategyName;
   bool strict = false;
+
+  bool savesOnnx() const { return llvm::StringRef(saveFile).ends_with(".onnx"); }
 };
 
 /// Parses and checks the command line. A request for help or the version is answered, and ends the process.

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "Save.h"
 
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -27,12 +28,16 @@ Error noEffect(const RunOptions &options, const Twine &what) {
   return Error::success();
 }
 
-Error checkEffects(const RunOptions &options, const rt::Program &program) {
+Error checkEffects(const RunOptions &options, const rt::Program &program, const Saver &saver) {
   bool ghosts = any_of(program.parameters,
                        [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
   if (options.compile.ghostWidth > 0 && !ghosts)
     return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
                                  options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
+  if (saver.isFactoredInVain())
+    return noEffect(options, "--factored had no effect: no layer became a phantom layer (strategy '" +
+                                 options.strategyName + "', " + Twine(options.compile.ranks) +
+                                 " ranks); the model is saved dense");
   return Error::success();
 }
 
@@ -43,7 +48,8 @@ void print(const rt::EvaluationReport &report) {
   outs() << "\n";
 }
 
-Expected<int> train(const RunOptions &options, const rt::Program &program, rt::Session &session) {
+Expected<int> train(const RunOptions &options, const rt::Program &program, const Saver &saver,
+                    rt::Session &session) {
   if (!options.gradientsFile.empty())
     if (Expected<double> loss = session.dumpGradients(options.train.data, options.gradientsFile); !loss)
       return loss.takeError();
@@ -52,7 +58,7 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, rt::S
     return report.takeError();
   outs() << rt::summary(*report) << "\n";
   if (!options.saveFile.empty())
-    if (Error error = session.saveParameters(options.saveFile))
+    if (Error error = saver.save(session))
       return error;
   std::optional<rt::EvaluationReport> evaluation;
   if (!options.evaluation.inputs.empty()) {
@@ -70,11 +76,16 @@ Expected<int> runTool(int argc, char **argv) {
   Expected<RunOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return options.takeError();
+  Saver saver(*options);
+  if (options->savesOnnx())
+    options->compile.onCompiled = [&](mlir::ModuleOp model, const rt::Program &program) {
+      return saver.prepare(model, program);
+    };
   Expected<CompiledProgram> compiled = compileModel(options->model, options->compile);
   if (!compiled)
     return compiled.takeError();
   const rt::Program &program = compiled->executable.program;
-  if (Error error = checkEffects(*options, program))
+  if (Error error = checkEffects(*options, program, saver))
     return error;
   Expected<std::unique_ptr<rt::Session>> session =
       rt::Session::create(compiled->executable, options->session);
@@ -82,7 +93,7 @@ Expected<int> runTool(int argc, char **argv) {
     return session.takeError();
   switch (options->command) {
   case Command::Train:
-    return train(*options, program, **session);
+    return train(*options, program, saver, **session);
   case Command::Eval: {
     Expected<rt::EvaluationReport> report = (*session)->evaluate(options->evaluation);
     if (!report)

@@ -8,10 +8,12 @@
 
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 #include "phantom/InitAll.h"
+#include "phantom/Target/ONNX/Export.h"
 #include "phantom/Target/ONNX/Import.h"
 #include "phantom/Target/StepProgram/StepProgram.h"
 
 #include "phantom-rt/AtomicFile.h"
+#include "phantom-rt/SafeTensors.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/AsmState.h"
@@ -35,20 +37,31 @@ static cl::opt<std::string> input(cl::Positional, cl::desc("<input file>"), cl::
 static cl::opt<bool> importOnnx("import-onnx",
                                 cl::desc("Read an ONNX model, write IR and, beside it, its weights"),
                                 cl::cat(category));
-static cl::opt<bool> exportOnnx("export-onnx", cl::desc("Write an ONNX model (not in this version)"),
+static cl::opt<bool> exportOnnx("export-onnx", cl::desc("Read the IR of a dense model, write an ONNX model"),
                                 cl::cat(category));
 static cl::opt<bool>
     toStepProgram("phantom-to-step-program",
                   cl::desc("Read IR behind phantom-to-cpu-pipeline, print its step program as JSON"),
                   cl::cat(category));
 static cl::opt<std::string>
-    output("o", cl::desc("Where the IR goes; the weights go to the same name with .safetensors"),
-           cl::value_desc("file.mlir"), cl::cat(category));
+    output("o", cl::desc("Where the result goes; an import's weights go to the same name with .safetensors"),
+           cl::value_desc("file"), cl::cat(category));
 static cl::opt<std::string>
     dataDir("data-dir", cl::desc("Folder that the model's external data may be in, besides its own"),
             cl::value_desc("folder"), cl::cat(category));
 static cl::opt<bool> noRecognize("no-recognize", cl::desc("Keep the model as imported; run no passes"),
                                  cl::cat(category));
+static cl::opt<std::string> weights("weights",
+                                    cl::desc("Export the trained parameters that phantom-run --save wrote"),
+                                    cl::value_desc("file.safetensors"), cl::cat(category));
+static cl::opt<bool> dense("dense", cl::desc("Export one weight per layer (the default)"), cl::cat(category));
+static cl::opt<bool> factored("factored", cl::desc("Export phantom layers as their factors"),
+                              cl::cat(category));
+static cl::opt<bool> externalData("external-data",
+                                  cl::desc("Export weights to a .data file beside the model, however small"),
+                                  cl::cat(category));
+static cl::opt<bool> strict("strict", cl::desc("An option that has no effect is an error"),
+                            cl::cat(category));
 static cl::opt<bool> emitBytecode("emit-bytecode", cl::desc("Write bytecode instead of text"),
                                   cl::cat(category));
 
@@ -109,6 +122,69 @@ static int importModel() {
   return 0;
 }
 
+namespace {
+
+/// What `phantom-run --save` wrote.
+class SavedTensors : public ::phantom::onnx::TrainedTensors {
+public:
+  explicit SavedTensors(::phantom::rt::SafeTensorsFile file) : file(std::move(file)) {}
+  std::string description() const override { return "'" + file.path() + "'"; }
+  std::optional<std::vector<int64_t>> shape(StringRef name) const override {
+    auto found = file.tensors().find(name.str());
+    return found == file.tensors().end() ? std::nullopt : std::optional(found->second.shape);
+  }
+  Expected<::phantom::rt::FileTensor> read(StringRef name) const override { return file.tensor(name); }
+
+private:
+  ::phantom::rt::SafeTensorsFile file;
+};
+
+} // namespace
+
+static int writeExport(ModuleOp module, const SavedTensors *trained) {
+  ::phantom::onnx::ExportOptions options;
+  options.form = factored ? ::phantom::onnx::ExportForm::Factored : ::phantom::onnx::ExportForm::Dense;
+  options.trained = trained;
+  options.baseDir = sys::path::parent_path(input).str();
+  FailureOr<::phantom::onnx::OnnxExport> model = ::phantom::onnx::OnnxExport::create(module, options);
+  if (failed(model))
+    return 1;
+  if (factored && model->phantomLayers() == 0) {
+    StringRef message = "--factored had no effect: no layer of the model has factors in --weights";
+    if (strict)
+      return fail(message + " (--strict)");
+    WithColor::warning(errs(), "phantom-translate") << message << "\n";
+  }
+  if (Error error = model->write(output, trained, externalData))
+    return fail(toString(std::move(error)));
+  return 0;
+}
+
+static int exportModel() {
+  if (input.empty() || output.empty())
+    return fail("--export-onnx needs a module and an output: phantom-translate --export-onnx model.mlir -o "
+                "model.onnx");
+  if (dense && factored)
+    return fail("give one of --dense and --factored");
+  if (sys::fs::equivalent(input, output))
+    return fail("-o " + output + " is also where the module is");
+  std::optional<SavedTensors> trained;
+  if (!weights.empty()) {
+    Expected<::phantom::rt::SafeTensorsFile> file = ::phantom::rt::SafeTensorsFile::open(weights);
+    if (!file)
+      return fail(toString(file.takeError()));
+    trained.emplace(std::move(*file));
+  }
+  DialectRegistry registry;
+  ::phantom::registerAllDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(input, &context);
+  if (!module)
+    return 1;
+  ScopedDiagnosticHandler handler(&context, print);
+  return writeExport(*module, trained ? &*trained : nullptr);
+}
+
 static int printStepProgram() {
   DialectRegistry registry;
   ::phantom::registerAllDialects(registry);
@@ -135,10 +211,10 @@ int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv, "Translates between ONNX models and Phantom's IR\n");
   if (exportOnnx)
-    return fail("--export-onnx is not in this version");
+    return exportModel();
   if (toStepProgram)
     return printStepProgram();
   if (!importOnnx)
-    return fail("say what to do: --import-onnx or --phantom-to-step-program");
+    return fail("say what to do: --import-onnx, --export-onnx or --phantom-to-step-program");
   return importModel();
 }

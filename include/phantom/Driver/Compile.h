@@ -14,6 +14,7 @@
 
 #include "llvm/Support/Error.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ struct CompileOptions {
   std::string dataDir;  ///< of external data; empty: the model's folder
   bool remarks = false; ///< print the passes' remarks
   bool strict = false;  ///< a warning (an option without effect) is an error
+  /// If set, called with the model as it was read and the program that was made of it. A failure of it, which
+  /// has emitted an error, is one of the compilation.
+  std::function<mlir::LogicalResult(mlir::ModuleOp model, const rt::Program &program)> onCompiled;
 };
 
 /// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that

@@ -184,6 +184,8 @@ void GraphImporter::eraseUnused() {
 FailureOr<OwningOpRef<ModuleOp>> GraphImporter::run(ArrayRef<std::string> outputValues) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder, modelLocation(model, *builder.getContext()));
   (*module)->setAttr(PhantomDialect::kModel, builder.getStringAttr(sys::path::stem(model.path)));
+  if (auto opset = model.opsets.find(""); opset != model.opsets.end() && opset->second > kExportOpset)
+    (*module)->setAttr(kOpsetAttribute, builder.getI64IntegerAttr(opset->second));
   if (mlir::failed(declareParameters(*module)) || mlir::failed(createFunction(*module)) ||
       mlir::failed(importNodes()) || mlir::failed(createReturn(outputValues)) ||
       mlir::failed(verify(*module)))

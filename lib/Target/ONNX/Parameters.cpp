@@ -74,6 +74,12 @@ struct Use {
   unsigned input;
 };
 
+/// Whether the node does not look at its input: the addend of a Gemm times zero.
+bool ignoresInput(const Node &node, size_t input) {
+  const Attribute *beta = node.opType == "Gemm" && input == 2 ? node.attribute("beta") : nullptr;
+  return beta && beta->kind == Attribute::Kind::Float && beta->f == 0;
+}
+
 /// All uses of each initializer by nodes.
 StringMap<SmallVector<Use, 1>> collectUses(const Model &model) {
   StringMap<SmallVector<Use, 1>> uses;
@@ -81,7 +87,7 @@ StringMap<SmallVector<Use, 1>> collectUses(const Model &model) {
     uses[tensor->name];
   for (const Node &node : model.nodes)
     for (auto [i, input] : enumerate(node.inputs))
-      if (auto found = uses.find(input); found != uses.end())
+      if (auto found = uses.find(input); found != uses.end() && !ignoresInput(node, i))
         found->second.push_back({&node, static_cast<unsigned>(i)});
   return uses;
 }

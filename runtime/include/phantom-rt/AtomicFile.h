@@ -21,6 +21,10 @@ namespace phantom::rt {
 /// was at `path` before is still there.
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::function_ref<void(llvm::raw_ostream &)> write);
 
+/// The same where `write` itself may fail.
+llvm::Error tryWriteFileAtomically(llvm::StringRef path,
+                                   llvm::function_ref<llvm::Error(llvm::raw_ostream &)> write);
+
 } // namespace phantom::rt
 
 #endif // PHANTOM_RT_ATOMICFILE_H

@@ -36,6 +36,7 @@ public:
   const Program &program() const { return executable.program; }
   RankTeam &team() { return ranks; }
   ParameterStore &parameters() { return store; }
+  const ParameterStore &parameters() const { return store; }
 
   /// Binds a function on all ranks. The instance must not outlive the runtime.
   llvm::Expected<std::unique_ptr<FunctionInstance>> bind(const Function &function);

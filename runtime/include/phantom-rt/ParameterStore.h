@@ -13,7 +13,7 @@
 #include "phantom-rt/LowRank.h"
 #include "phantom-rt/ParameterLayout.h"
 #include "phantom-rt/Program.h"
-#include "phantom-rt/SafeTensors.h"
+#include "phantom-rt/SourceFiles.h"
 #include "llvm/Support/Error.h"
 
 #include <map>
@@ -38,7 +38,6 @@ private:
     std::shared_ptr<const void> owner;
   };
 
-  llvm::Expected<FileTensor> open(const Source &source);
   llvm::Expected<const Dense *> dense(const Init &init, ElementType element);
   llvm::Error factor(const Parameter &parameter, const Dense &source);
   llvm::Error prepareOne(const Parameter &parameter);
@@ -46,7 +45,7 @@ private:
 
   int64_t ranks = 1;
   uint64_t seed = 0;
-  std::map<std::string, SafeTensorsFile> files;
+  SourceFiles files;
   std::map<std::string, Dense> sources;           ///< by sourceKey
   std::map<std::string, LowRankFactors> factored; ///< by factorKey
 };

@@ -9,7 +9,6 @@
 #include "phantom-rt/Error.h"
 #include "phantom-rt/ParameterStore.h"
 #include "phantom-rt/Random.h"
-#include "llvm/Support/MemoryBuffer.h"
 
 #include <cmath>
 #include <cstring>
@@ -79,39 +78,6 @@ Error ParameterInitializer::prepareOne(const Parameter &parameter) {
   }
 }
 
-Expected<FileTensor> ParameterInitializer::open(const Source &source) {
-  if (!source.tensor.empty()) {
-    auto found = files.find(source.file);
-    if (found == files.end()) {
-      Expected<SafeTensorsFile> file = SafeTensorsFile::open(source.file);
-      if (!file)
-        return file.takeError();
-      found = files.emplace(source.file, std::move(*file)).first;
-    }
-    Expected<FileTensor> tensor = found->second.tensor(source.tensor);
-    if (tensor && tensor->shape != source.type.shape)
-      return makeError("tensor '" + source.tensor + "' of '" + source.file + "' has shape " +
-                       shapeText(tensor->shape) + ", but the model says " + shapeText(source.type.shape));
-    return tensor;
-  }
-
-  FileTensor tensor{storageType(source.type.element), source.type.shape, nullptr, nullptr};
-  if (source.offset < 0 || source.length != source.type.bytes())
-    return makeError("its bytes in '" + source.file + "' are given as " + Twine(source.length) +
-                     " at offset " + Twine(source.offset) + ", but " + shapeText(source.type.shape) + " of " +
-                     typeName(source.type.element) + " needs " + Twine(source.type.bytes()));
-  auto buffer = MemoryBuffer::getFile(source.file, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return makeError("cannot read '" + source.file + "': " + buffer.getError().message());
-  const auto size = static_cast<int64_t>((*buffer)->getBufferSize());
-  if (source.offset > size || source.length > size - source.offset)
-    return makeError("'" + source.file + "' ends early: " + Twine(source.length) + " bytes at offset " +
-                     Twine(source.offset) + " are needed, but it has " + Twine(size));
-  tensor.bytes = reinterpret_cast<const std::byte *>((*buffer)->getBufferStart()) + source.offset;
-  tensor.owner = std::shared_ptr<MemoryBuffer>(std::move(*buffer));
-  return tensor;
-}
-
 template <typename T> static void transpose(const T *source, int64_t rows, int64_t columns, T *destination) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
@@ -123,7 +89,7 @@ Expected<const ParameterInitializer::Dense *> ParameterInitializer::dense(const 
   std::string key = sourceKey(init);
   if (auto found = sources.find(key); found != sources.end())
     return &found->second;
-  Expected<FileTensor> tensor = open(*init.source);
+  Expected<FileTensor> tensor = files.open(*init.source);
   if (!tensor)
     return tensor.takeError();
   if (!isFloat(tensor->element))

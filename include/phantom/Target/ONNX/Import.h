@@ -16,6 +16,11 @@
 
 namespace phantom::onnx {
 
+/// The opset that export writes, unless the model has a newer one.
+inline constexpr int64_t kExportOpset = 17;
+/// Module attribute: the model's opset, where it is newer.
+inline constexpr llvm::StringLiteral kOpsetAttribute = "phantom.opset";
+
 /// Where a model's weights may be read from, and where the IR finds them afterwards.
 struct ImportOptions {
   /// Folder that external data must lie in, symbolic links resolved. Empty: the model's.

@@ -1,0 +1,109 @@
+//===- ExportElementwise.cpp - Exports elementwise ops ------ -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "OpExporter.h"
+
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace llvm;
+using mlir::phantom::ActivationKind;
+
+namespace phantom::onnx {
+
+LogicalResult exportElementwise(OpExporter &exporter) {
+  StringRef type = StringSwitch<StringRef>(exporter.op->getName().getStringRef())
+                       .Case("arith.addf", "Add")
+                       .Case("arith.subf", "Sub")
+                       .Case("arith.mulf", "Mul")
+                       .Case("arith.divf", "Div")
+                       .Case("arith.negf", "Neg")
+                       .Case("arith.maximumf", "Max")
+                       .Case("arith.minimumf", "Min")
+                       .Case("math.absf", "Abs")
+                       .Case("math.ceil", "Ceil")
+                       .Case("math.cos", "Cos")
+                       .Case("math.erf", "Erf")
+                       .Case("math.exp", "Exp")
+                       .Case("math.floor", "Floor")
+                       .Case("math.log", "Log")
+                       .Case("math.powf", "Pow")
+                       .Case("math.sin", "Sin")
+                       .Case("math.sqrt", "Sqrt")
+                       .Case("math.tanh", "Tanh");
+  return exporter.result(type, exporter.broadcastOperands());
+}
+
+LogicalResult exportRsqrt(OpExporter &exporter) {
+  std::string root = exporter.node("Sqrt", {exporter.operand(0)});
+  return exporter.result("Reciprocal", {root});
+}
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
+
+/// x (1 + erf(x / √2)) / 2
+static LogicalResult exportGeluErf(OpExporter &exporter, const std::string &x) {
+  std::string scaled = exporter.node("Div", {x, exporter.scalar(1.4142135623730951)});
+  std::string erf = exporter.node("Erf", {scaled});
+  std::string gate = exporter.node("Add", {erf, exporter.scalar(1)});
+  std::string product = exporter.node("Mul", {x, gate});
+  return exporter.result("Mul", {product, exporter.scalar(0.5)});
+}
+
+/// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2
+static LogicalResult exportGeluTanh(OpExporter &exporter, const std::string &x) {
+  std::string square = exporter.node("Mul", {x, x});
+  std::string cube = exporter.node("Mul", {square, x});
+  std::string small = exporter.node("Mul", {cube, exporter.scalar(0.044715)});
+  std::string sum = exporter.node("Add", {x, small});
+  std::string argument = exporter.node("Mul", {sum, exporter.scalar(0.79788456080286536)});
+  std::string tanh = exporter.node("Tanh", {argument});
+  std::string gate = exporter.node("Add", {tanh, exporter.scalar(1)});
+  std::string product = exporter.node("Mul", {x, gate});
+  return exporter.result("Mul", {product, exporter.scalar(0.5)});
+}
+
+LogicalResult exportActivation(OpExporter &exporter) {
+  auto activation = cast<mlir::phantom::ActivationOp>(exporter.op);
+  double alpha = activation.getAlpha().convertToDouble();
+  std::string x = exporter.operand(0);
+  bool hasGelu = exporter.graph.opset() >= 20;
+  switch (activation.getKind()) {
+  case ActivationKind::Relu:
+    return exporter.result("Relu", {x});
+  case ActivationKind::LeakyRelu:
+    return exporter.result("LeakyRelu", {x}, {floatAttribute("alpha", alpha)});
+  case ActivationKind::Elu:
+    return exporter.result("Elu", {x}, {floatAttribute("alpha", alpha)});
+  case ActivationKind::Sigmoid:
+    return exporter.result("Sigmoid", {x});
+  case ActivationKind::Tanh:
+    return exporter.result("Tanh", {x});
+  case ActivationKind::GeluErf:
+    return hasGelu ? exporter.result("Gelu", {x}, {stringAttribute("approximate", "none")})
+                   : exportGeluErf(exporter, x);
+  case ActivationKind::GeluTanh:
+    return hasGelu ? exporter.result("Gelu", {x}, {stringAttribute("approximate", "tanh")})
+                   : exportGeluTanh(exporter, x);
+  case ActivationKind::Silu:
+    return exporter.result("Mul", {x, exporter.node("Sigmoid", {x})});
+  }
+  llvm_unreachable("unknown activation");
+}
+
+/// Without a training mode: the identity, as here outside training.
+LogicalResult exportDropout(OpExporter &exporter) {
+  auto dropout = cast<mlir::phantom::DropoutOp>(exporter.op);
+  return exporter.result("Dropout",
+                         {exporter.operand(0), exporter.scalar(dropout.getRatio().convertToDouble())});
+}
+
+} // namespace phantom::onnx

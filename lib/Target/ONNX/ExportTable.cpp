@@ -1,0 +1,56 @@
+//===- ExportTable.cpp - The ops that are exported --------------- -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "OpExporter.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace llvm;
+
+namespace phantom::onnx {
+
+/// Sorted by name.
+static constexpr OpExport kExports[] = {
+    {"arith.addf", exportElementwise},
+    {"arith.constant", exportConstant},
+    {"arith.divf", exportElementwise},
+    {"arith.maximumf", exportElementwise},
+    {"arith.minimumf", exportElementwise},
+    {"arith.mulf", exportElementwise},
+    {"arith.negf", exportElementwise},
+    {"arith.subf", exportElementwise},
+    {"math.absf", exportElementwise},
+    {"math.ceil", exportElementwise},
+    {"math.cos", exportElementwise},
+    {"math.erf", exportElementwise},
+    {"math.exp", exportElementwise},
+    {"math.floor", exportElementwise},
+    {"math.log", exportElementwise},
+    {"math.powf", exportElementwise},
+    {"math.rsqrt", exportRsqrt},
+    {"math.sin", exportElementwise},
+    {"math.sqrt", exportElementwise},
+    {"math.tanh", exportElementwise},
+    {"phantom.activation", exportActivation},
+    {"phantom.broadcast", exportBroadcast},
+    {"phantom.dropout", exportDropout},
+    {"phantom.linear", exportLinear},
+    {"phantom.matmul", exportMatmul},
+    {"phantom.reduce_sum", exportReduceSum},
+    {"phantom.reshape", exportReshape},
+    {"phantom.softmax", exportSoftmax},
+    {"phantom.transpose", exportTranspose},
+};
+
+const OpExport *findExport(StringRef opName) {
+  const OpExport *found =
+      lower_bound(kExports, opName, [](const OpExport &entry, StringRef name) { return entry.op < name; });
+  return found != std::end(kExports) && found->op == opName ? found : nullptr;
+}
+
+} // namespace phantom::onnx
