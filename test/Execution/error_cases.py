@@ -166,6 +166,7 @@ def cases(options):
         "unwritable-log": bad_flags(["nowhere"], log="nowhere/log.jsonl"),
         "unwritable-gradients": bad_flags(["nowhere"], dump_gradients="nowhere/g.safetensors", keeps=["log.jsonl"]),
         "unwritable-outputs": infer_unwritable,
+        "unwritable-model": bad_flags(["nowhere"], save="nowhere/trained.onnx", keeps=["log.jsonl"]),
         "data-width": bad_data(["x.npy", "64"], x=ones(8, 63)),
         "data-rank": bad_data(["x.npy"], x=ones(8)),
         "data-type": bad_data(["x.npy"], x=ones(8, 64, dtype=np.complex64)),

@@ -54,6 +54,8 @@ _OPERATORS = {
     "Identity": lambda x: x,
     "Dropout": lambda x, *_, **__: x,  # outside training
     "Transpose": lambda x, perm=None: np.transpose(x, perm),
+    "Concat": lambda *parts, axis: np.concatenate(parts, axis),
+    "Split": lambda x, sizes, axis=0: np.split(x, np.cumsum(sizes.astype(int))[:-1], axis),
 }
 
 
@@ -86,5 +88,5 @@ def evaluate(model, inputs):
             result = _softmax_versions(*operands, opset, **_attributes(node))
         else:
             result = _OPERATORS[node.op_type](*operands, **_attributes(node))
-        values[node.output[0]] = result
+        values.update(zip(node.output, result if node.op_type == "Split" else [result]))
     return {output.name: values[output.name] for output in model.graph.output}
