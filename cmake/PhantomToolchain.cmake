@@ -20,6 +20,13 @@ elseif(NOT PHANTOM_SANITIZE STREQUAL "")
   message(FATAL_ERROR "PHANTOM_SANITIZE is '${PHANTOM_SANITIZE}'; use 'thread', 'address' or nothing")
 endif()
 
+if(PHANTOM_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "PHANTOM_FUZZ needs clang: configure with -DCMAKE_CXX_COMPILER=clang++-22")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(PHANTOM_LLD NAMES ld.lld-22 ld.lld HINTS /usr/lib/llvm-22/bin)
 if(PHANTOM_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc looks for "ld.lld" in the folders given by -B.

@@ -45,5 +45,6 @@ tools = [
     ToolSubst("phantom-translate", unresolved="ignore"),
     ToolSubst("phantom-run", unresolved="ignore"),
     ToolSubst("phantom-plan", unresolved="ignore"),
+    ToolSubst("phantom-lsp-server", unresolved="ignore"),
 ]
 llvm_config.add_tool_substitutions(tools, [config.phantom_tools_dir, config.llvm_tools_dir])

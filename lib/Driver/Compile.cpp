@@ -82,6 +82,7 @@ mlir::FailureOr<OwningOpRef<ModuleOp>> readModel(StringRef path, mlir::MLIRConte
   }
   phantom::onnx::ImportOptions import;
   import.dataDir = options.dataDir;
+  import.sharedParameters = options.sharedParameters;
   return phantom::onnx::importOnnxModel(path, context, import);
 }
 
@@ -122,6 +123,8 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
   train.beta2 = options.beta2;
   train.epsilon = options.epsilon;
   train.weightDecay = options.weightDecay;
+  train.trainable = options.trainable;
+  train.frozen = options.frozen;
   if (options.loss)
     phantom::buildTrainPipeline(pm, train);
   else

@@ -27,6 +27,8 @@ void ::phantom::buildInferPipeline(OpPassManager &pm, const InferPipelineOptions
 }
 
 void ::phantom::buildTrainPipeline(OpPassManager &pm, const TrainPipelineOptions &options) {
+  if (!options.trainable.empty() || !options.frozen.empty())
+    pm.addPass(createPhantomSelectTrainable({options.trainable, options.frozen}));
   buildInferPipeline(pm, options);
   pm.addPass(createPhantomDifferentiate({options.loss}));
   pm.addPass(createPhantomApplyOptimizer({options.optimizer, options.momentum, options.beta1, options.beta2,

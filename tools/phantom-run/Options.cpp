@@ -68,6 +68,9 @@ Text batchSize("batch-size", everywhere, dataFlags, "B",
 Text dataDir("data-dir", everywhere, dataFlags, "DIR",
              "where the model's external data may be (the model's folder)");
 
+Text sharedParameters("shared-parameters", everywhere, dataFlags, "KIND",
+                      "auto, keep or separate: what exporters merge because of equal values", "auto");
+
 Text loss("loss", withLoss, trainingFlags, "NAME", "cross-entropy, mse or bce", "cross-entropy");
 Text optimizer("optimizer", trainOnly, trainingFlags, "NAME", "sgd, momentum, adam or adamw", "sgd");
 Text learningRate("learning-rate", trainOnly, trainingFlags, "F", "highest learning rate (0.01)", "0.01");
@@ -76,6 +79,9 @@ Text weightDecay("weight-decay", trainOnly, trainingFlags, "F", "decay of the we
 Text schedule("schedule", trainOnly, trainingFlags, "NAME", "constant, linear, cosine or wsd", "constant");
 Text warmup("warmup", trainOnly, trainingFlags, "F", "fraction of the steps in which the rate rises (0)",
             "0");
+Text trainable("trainable", trainOnly, trainingFlags, "GLOB",
+               "names of the parameters that are trained (those the import chose)");
+Text frozen("frozen", trainOnly, trainingFlags, "GLOB", "names of parameters that are not trained");
 Text steps("steps", trainOnly, trainingFlags, "N", "steps to train");
 Text epochs("epochs", trainOnly, trainingFlags, "N", "passes over the data, instead of --steps");
 Text targetLoss("target-loss", trainOnly, trainingFlags, "F",
@@ -189,6 +195,12 @@ Error readPartition(RunOptions &options) {
   options.strategyName = strategy;
   compile.select = select;
   compile.dataDir = dataDir;
+  using Mode = onnx::SharedParameterMode;
+  if (Error error =
+          assign(compile.sharedParameters,
+                 choice<Mode>(sharedParameters,
+                              {{"auto", Mode::Auto}, {"keep", Mode::Keep}, {"separate", Mode::Separate}})))
+    return error;
   if (StringRef(init).consume_front("from-file=")) {
     options.session.parameterFile = StringRef(init).drop_front(strlen("from-file=")).str();
     if (options.session.parameterFile.empty())
@@ -300,6 +312,11 @@ Error readTraining(RunOptions &options) {
            [&] { return assign(train.learningRate, number(learningRate, 0)); },
            [&] { return assign(options.compile.momentum, number(momentum, 0)); },
            [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); },
+           [&] {
+             options.compile.trainable = trainable;
+             options.compile.frozen = frozen;
+             return Error::success();
+           },
            [&] { return assign(train.warmupFraction, number(warmup, 0)); },
            [&] { return assign(train.schedule, rt::parseSchedule(schedule)); }}))
     return error;

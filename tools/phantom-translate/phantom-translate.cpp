@@ -49,6 +49,15 @@ static cl::opt<std::string>
 static cl::opt<std::string>
     dataDir("data-dir", cl::desc("Folder that the model's external data may be in, besides its own"),
             cl::value_desc("folder"), cl::cat(category));
+using ::phantom::onnx::SharedParameterMode;
+static cl::opt<SharedParameterMode> sharedParameters(
+    "shared-parameters", cl::desc("An initializer that several nodes use:"), cl::cat(category),
+    cl::init(SharedParameterMode::Auto),
+    cl::values(
+        clEnumValN(SharedParameterMode::Auto, "auto",
+                   "a parameter per module if it is small and the exporter names the modules (default)"),
+        clEnumValN(SharedParameterMode::Keep, "keep", "one parameter, as in the file"),
+        clEnumValN(SharedParameterMode::Separate, "separate", "a parameter per module")));
 static cl::opt<bool> noRecognize("no-recognize", cl::desc("Keep the model as imported; run no passes"),
                                  cl::cat(category));
 static cl::opt<std::string> weights("weights",
@@ -113,6 +122,7 @@ static int importModel() {
                 (output == weights.str() ? "the weights go" : "the model is"));
   ::phantom::onnx::ImportOptions options;
   options.dataDir = dataDir;
+  options.sharedParameters = sharedParameters;
   options.weightsFile = std::string(weights);
   FailureOr<OwningOpRef<ModuleOp>> module = ::phantom::onnx::importOnnxModel(input, context, options);
   if (failed(module) || (!noRecognize && failed(simplify(**module))))

@@ -11,6 +11,7 @@
 
 #include "phantom/Pipelines/Pipelines.h"
 #include "phantom/Target/CPU/Compile.h"
+#include "phantom/Target/ONNX/Import.h"
 
 #include "llvm/Support/Error.h"
 
@@ -35,6 +36,7 @@ struct CompileOptions {
   InitStart init = InitStart::FromDense;
   int64_t batchSize = 0;              ///< 0: the model's own, or 32
   std::vector<std::string> functions; ///< to compile: "forward", "evaluate", "gradients", "train_step"
+  std::string trainable, frozen;      ///< globs over parameter names; empty: as the model says, none
   std::optional<LossKind> loss;       ///< needed by all but "forward"
   OptimizerKind optimizer = OptimizerKind::Sgd;
   double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
@@ -42,6 +44,7 @@ struct CompileOptions {
   bool doublePrecision = false; ///< everything in f64; needs referenceGemm
   bool fuseEpilogues = true;
   bool overlapExchanges = true;
+  onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;
   std::string dataDir;  ///< of external data; empty: the model's folder
   bool remarks = false; ///< print the passes' remarks
   bool strict = false;  ///< a warning (an option without effect) is an error

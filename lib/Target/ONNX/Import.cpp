@@ -196,15 +196,16 @@ FailureOr<OwningOpRef<ModuleOp>> GraphImporter::run(ArrayRef<std::string> output
 
 } // namespace
 
-FailureOr<OwningOpRef<ModuleOp>> importOnnxModel(StringRef path, MLIRContext &context,
-                                                 const ImportOptions &options) {
+static FailureOr<OwningOpRef<ModuleOp>> importModel(Expected<Model> model, MLIRContext &context,
+                                                    const ImportOptions &options) {
   context.loadDialect<PhantomDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
-  Expected<Model> model = readModel(path);
   if (!model)
     return emitError(UnknownLoc::get(&context)) << toString(model.takeError());
   std::vector<std::string> outputValues;
-  if (mlir::failed(checkOperators(*model, context)) || mlir::failed(normalize(*model, outputValues, context)))
+  if (mlir::failed(inlineFunctions(*model, context)) || mlir::failed(checkOperators(*model, context)) ||
+      mlir::failed(normalize(*model, outputValues, options.sharedParameters, context)))
     return failure();
+  separateSharedParameters(*model, options.sharedParameters, context);
   FailureOr<ParameterSet> parameters = ParameterSet::create(*model, options, context);
   if (mlir::failed(parameters))
     return failure();
@@ -213,6 +214,16 @@ FailureOr<OwningOpRef<ModuleOp>> importOnnxModel(StringRef path, MLIRContext &co
   if (mlir::failed(module) || mlir::failed(parameters->write(options, modelLocation(*model, context))))
     return failure();
   return module;
+}
+
+FailureOr<OwningOpRef<ModuleOp>> importOnnxModel(StringRef path, MLIRContext &context,
+                                                 const ImportOptions &options) {
+  return importModel(readModel(path), context, options);
+}
+
+FailureOr<OwningOpRef<ModuleOp>> importOnnxModel(std::unique_ptr<MemoryBuffer> file, StringRef path,
+                                                 MLIRContext &context, const ImportOptions &options) {
+  return importModel(readModel(std::move(file), path), context, options);
 }
 
 } // namespace phantom::onnx

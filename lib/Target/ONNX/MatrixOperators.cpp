@@ -98,11 +98,8 @@ static Value reshape(NodeImporter &node, Value value, ArrayRef<int64_t> shape) {
   return ReshapeOp::create(node.builder, node.location, type, value);
 }
 
-LogicalResult importMatMul(NodeImporter &node) {
-  FailureOr<Value> lhs = node.operand(0), rhs = node.operand(1);
-  if (mlir::failed(lhs) || mlir::failed(rhs))
-    return failure();
-  Value a = *lhs, b = *rhs;
+/// The product of activations or of one with a weight, as NumPy's matmul defines it.
+static LogicalResult importProduct(NodeImporter &node, Value a, Value b, bool transposeB, double alpha) {
   if (shapeOf(a).empty() || shapeOf(b).empty())
     return node.error() << "multiplies a scalar";
   bool vectorA = shapeOf(a).size() == 1, vectorB = shapeOf(b).size() == 1;
@@ -112,10 +109,16 @@ LogicalResult importMatMul(NodeImporter &node) {
   if (vectorB)
     b = reshape(node, b, {shapeOf(b)[0], 1});
   bool isLinear = shapeOf(b).size() == 2 && !vectorB && (isWeight(b) || shapeOf(a).size() > 2);
+  if (transposeB && !isLinear && !vectorB)
+    b = transposeMatrix(node, b);
   FailureOr<Value> product =
-      isLinear ? createLinear(node, a, b, Value(), /*io=*/true) : createMatmul(node, a, b);
+      isLinear ? createLinear(node, a, b, Value(), /*io=*/!transposeB) : createMatmul(node, a, b);
   if (mlir::failed(product))
     return failure();
+  if (alpha != 1) {
+    Value factor = splat(node, alpha, *product);
+    product = Value(arith::MulFOp::create(node.builder, node.location, *product, factor));
+  }
   if (!vectorA && !vectorB)
     return node.setResult(*product);
   SmallVector<int64_t> shape(shapeOf(*product));
@@ -124,6 +127,29 @@ LogicalResult importMatMul(NodeImporter &node) {
   if (vectorA)
     shape.erase(shape.end() - (vectorB ? 1 : 2));
   return node.setResult(reshape(node, *product, shape));
+}
+
+LogicalResult importMatMul(NodeImporter &node) {
+  FailureOr<Value> a = node.operand(0), b = node.operand(1);
+  if (mlir::failed(a) || mlir::failed(b))
+    return failure();
+  return importProduct(node, *a, *b, /*transposeB=*/false, /*alpha=*/1);
+}
+
+LogicalResult importFusedMatMul(NodeImporter &node) {
+  FailureOr<Value> lhs = node.operand(0), b = node.operand(1);
+  FailureOr<int64_t> transA = node.intAttribute("transA", 0), transB = node.intAttribute("transB", 0);
+  FailureOr<int64_t> batchA = node.intAttribute("transBatchA", 0),
+                     batchB = node.intAttribute("transBatchB", 0);
+  FailureOr<double> alpha = node.floatAttribute("alpha", 1);
+  if (mlir::failed(lhs) || mlir::failed(b) || mlir::failed(transA) || mlir::failed(transB) ||
+      mlir::failed(batchA) || mlir::failed(batchB) || mlir::failed(alpha))
+    return failure();
+  if (*batchA || *batchB)
+    return node.error() << "transposes a batch dimension, which is not supported";
+  // A vector has nothing to transpose.
+  Value a = *transA && shapeOf(*lhs).size() > 1 ? transposeMatrix(node, *lhs) : *lhs;
+  return importProduct(node, a, *b, *transB != 0, *alpha);
 }
 
 /// y + beta·C, where that is not a bias of the linear layer.

@@ -56,6 +56,19 @@ int64_t Tensor::elements() const {
   return product;
 }
 
+std::shared_ptr<Tensor> aliasOf(std::shared_ptr<const Tensor> original, StringRef name) {
+  auto alias = std::make_shared<Tensor>();
+  alias->name = name.str();
+  alias->type = original->type;
+  alias->dims = original->dims;
+  alias->bytes = original->bytes;
+  alias->fileOffset = original->fileOffset;
+  alias->external = original->external;
+  alias->literal = original->literal;
+  alias->owner = std::move(original);
+  return alias;
+}
+
 const Attribute *Node::attribute(StringRef attributeName) const {
   auto found = find_if(attributes, [&](const Attribute &a) { return a.name == attributeName; });
   return found == attributes.end() ? nullptr : &*found;
@@ -67,6 +80,8 @@ std::string Node::label() const {
   StringRef unquoted = StringRef(printable).drop_front().drop_back();
   return (name.empty() ? "#" + std::to_string(index) : quoteName(name)) + " (" + unquoted.str() + ")";
 }
+
+std::string Function::label() const { return quoteName(domain + "." + name); }
 
 double shortestDouble(float number) {
   char text[32];

@@ -18,7 +18,6 @@
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,13 +59,17 @@ struct Tensor {
   /// Where `bytes` starts in the model file, if it is contiguous there.
   std::optional<uint64_t> fileOffset;
   std::optional<ExternalData> external;
-  /// What `bytes` refers to where that is not the model file.
+  /// What `bytes` refers to where that is not the model file: `owned`, or that of another tensor.
   std::string owned;
+  std::shared_ptr<const Tensor> owner;
   /// It is the value of a Constant node.
   bool literal = false;
 
   int64_t elements() const;
 };
+
+/// The same bytes under another name, without a copy.
+std::shared_ptr<Tensor> aliasOf(std::shared_ptr<const Tensor> original, llvm::StringRef name);
 
 struct Attribute {
   enum class Kind { Float, Int, String, Tensor, Floats, Ints, Other };
@@ -78,11 +81,13 @@ struct Attribute {
   std::vector<float> floats;
   std::vector<int64_t> ints;
   std::shared_ptr<Tensor> tensor;
+  std::string reference; ///< in a function: the attribute of the call whose value this one takes
 };
 
 struct Node {
   size_t index = 0; ///< in the file
-  std::string name, opType, domain;
+  std::string name, opType, domain, overload;
+  int64_t opset = 0; ///< version of the domain that the model, or the function around the node, imports
   std::vector<std::string> inputs, outputs; ///< an empty name is an absent one
   std::vector<Attribute> attributes;
   std::string scope; ///< module path from the exporter's metadata; mostly empty
@@ -103,15 +108,25 @@ struct ValueInfo {
   std::optional<std::vector<Dimension>> shape;
 };
 
+/// A function of the model: nodes that stand for one with its domain and name.
+struct Function {
+  std::string name, domain, overload;
+  std::vector<std::string> inputs, outputs, attributes; ///< attributes without a default: names only
+  std::vector<Attribute> defaults;
+  std::vector<Node> nodes;
+
+  /// "'torch.nn.Linear'", for messages.
+  std::string label() const;
+};
+
 struct Model {
   std::string path;
   std::unique_ptr<llvm::MemoryBuffer> file;
   int64_t irVersion = 0;
-  std::map<std::string, int64_t> opsets; ///< by domain; "ai.onnx" is ""
   std::vector<Node> nodes;
   std::vector<ValueInfo> inputs, outputs;
   std::vector<std::shared_ptr<Tensor>> initializers;
-  std::vector<std::string> functionDomains; ///< of the model's own functions
+  std::vector<Function> functions;
 };
 
 /// The double whose shortest decimal notation is that of `number`: 0.1f gives 0.1. Rounded to float it is the
@@ -120,6 +135,8 @@ double shortestDouble(float number);
 
 /// Reads and checks the file; the error names it.
 llvm::Expected<Model> readModel(llvm::StringRef path);
+/// Likewise, of the bytes of the file `path`.
+llvm::Expected<Model> readModel(std::unique_ptr<llvm::MemoryBuffer> file, llvm::StringRef path);
 
 /// `name` in quotes, with what a terminal would not show escaped, and cut to a readable length.
 std::string quoteName(llvm::StringRef name);

@@ -30,11 +30,6 @@ InFlightDiagnostic NodeImporter::error() const {
   return diagnostic;
 }
 
-int64_t NodeImporter::opset() const {
-  auto found = model.opsets.find(node.domain);
-  return found == model.opsets.end() ? 0 : found->second;
-}
-
 //===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//

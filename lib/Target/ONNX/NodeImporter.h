@@ -43,7 +43,7 @@ public:
   /// An error at the node, which starts with its name. Only the first is emitted: importers read all operands
   /// and attributes before they look at what failed.
   mlir::InFlightDiagnostic error() const;
-  int64_t opset() const;
+  int64_t opset() const { return node.opset; }
   llvm::StringRef opType() const { return node.opType; }
 
   bool hasInput(unsigned index) const { return index < node.inputs.size() && !node.inputs[index].empty(); }
@@ -96,6 +96,9 @@ struct Operator {
 
 /// The operator of that domain and name; null if there is none.
 const Operator *findOperator(llvm::StringRef domain, llvm::StringRef name);
+/// All operators of a domain, sorted by name.
+llvm::ArrayRef<Operator> standardOperators();
+llvm::ArrayRef<Operator> microsoftOperators();
 
 //===----------------------------------------------------------------------===//
 // Broadcasting
@@ -120,6 +123,7 @@ std::string shapeText(llvm::ArrayRef<int64_t> shape);
 
 LogicalResult importGemm(NodeImporter &node);
 LogicalResult importMatMul(NodeImporter &node);
+LogicalResult importFusedMatMul(NodeImporter &node);
 
 LogicalResult importArithmetic(NodeImporter &node); // Add, Sub, Mul, Div
 LogicalResult importActivation(NodeImporter &node); // Relu, Sigmoid, Tanh, LeakyRelu, Elu, Gelu

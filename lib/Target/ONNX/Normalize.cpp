@@ -40,7 +40,8 @@ namespace {
 
 class Normalizer {
 public:
-  Normalizer(Model &model, mlir::MLIRContext &context) : model(model), context(context) {}
+  Normalizer(Model &model, SharedParameterMode mode, mlir::MLIRContext &context)
+      : model(model), mode(mode), context(context) {}
 
   LogicalResult run(std::vector<std::string> &outputValues);
 
@@ -55,6 +56,7 @@ private:
   mlir::Location at(const Node &node) { return nodeLocation(model, node, context); }
 
   Model &model;
+  SharedParameterMode mode;
   mlir::MLIRContext &context;
   StringMap<std::string> definitions; ///< name -> what defines it, for messages
   StringMap<size_t> producers;        ///< name -> node
@@ -237,22 +239,14 @@ LogicalResult Normalizer::removeIdentities() {
         node.outputs[0].empty())
       return emitError(at(node)) << "node " << node.label() << " must have one input and one output";
     auto constant = constants.find(node.inputs[0]);
-    if (constant == constants.end()) {
+    if (constant == constants.end() || mode == SharedParameterMode::Keep) {
       sources[node.outputs[0]] = node.inputs[0];
       continue;
     }
-    // Copied without `owned`, which `bytes` may refer to: the original lives as long as the model.
-    const Tensor &original = *constant->second;
-    auto copy = std::make_shared<Tensor>();
-    copy->name = node.outputs[0];
-    copy->type = original.type;
-    copy->dims = original.dims;
-    copy->bytes = original.bytes;
-    copy->fileOffset = original.fileOffset;
-    copy->external = original.external;
-    copy->literal = original.literal;
+    std::shared_ptr<Tensor> copy = aliasOf(constant->second, node.outputs[0]);
     if (isFloatType(copy->type) && copy->elements() > 1)
-      emitRemark(at(node)) << quoteName(copy->name) << " has the values of " << quoteName(original.name)
+      emitRemark(at(node)) << quoteName(copy->name) << " has the values of "
+                           << quoteName(constant->second->name)
                            << " in the file; it is a parameter of its own here";
     model.initializers.push_back(copy);
     constants[copy->name] = copy;
@@ -280,8 +274,9 @@ LogicalResult Normalizer::run(std::vector<std::string> &outputValues) {
 
 } // namespace
 
-LogicalResult normalize(Model &model, std::vector<std::string> &outputValues, mlir::MLIRContext &context) {
-  return Normalizer(model, context).run(outputValues);
+LogicalResult normalize(Model &model, std::vector<std::string> &outputValues, SharedParameterMode mode,
+                        mlir::MLIRContext &context) {
+  return Normalizer(model, mode, context).run(outputValues);
 }
 
 } // namespace phantom::onnx

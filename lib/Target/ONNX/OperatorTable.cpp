@@ -17,7 +17,7 @@ using namespace llvm;
 namespace phantom::onnx {
 
 /// The newest opset whose changes to these operators are known.
-static constexpr int64_t kNewest = 24;
+static constexpr int64_t kNewest = 28;
 
 /// Sorted by name.
 static constexpr Operator kOperators[] = {
@@ -47,12 +47,15 @@ static constexpr Operator kOperators[] = {
     {"Transpose", 1, kNewest, 1, 1, importTranspose},
 };
 
+ArrayRef<Operator> standardOperators() { return kOperators; }
+
 const Operator *findOperator(StringRef domain, StringRef name) {
-  if (!domain.empty())
-    return nullptr;
+  ArrayRef<Operator> operators = domain.empty()              ? standardOperators()
+                                 : domain == "com.microsoft" ? microsoftOperators()
+                                                             : ArrayRef<Operator>();
   const Operator *found =
-      lower_bound(kOperators, name, [](const Operator &op, StringRef n) { return op.name < n; });
-  return found != std::end(kOperators) && found->name == name ? found : nullptr;
+      lower_bound(operators, name, [](const Operator &op, StringRef n) { return op.name < n; });
+  return found != operators.end() && found->name == name ? found : nullptr;
 }
 
 /// Why the operator cannot be imported; empty if it can.
@@ -81,14 +84,9 @@ static std::vector<Offence> findOffences(const Model &model) {
   std::vector<Offence> offences;
   std::map<std::string, size_t> positions;
   for (const Node &node : model.nodes) {
-    auto opset = model.opsets.find(node.domain);
-    // Models older than the field have opset 1.
-    int64_t version = opset != model.opsets.end() ? opset->second : (model.irVersion < 3 ? 1 : 0);
-    std::string reason = objection(findOperator(node.domain, node.opType), version);
+    std::string reason = objection(findOperator(node.domain, node.opType), node.opset);
     if (reason.empty())
       continue;
-    if (!node.domain.empty() && is_contained(model.functionDomains, node.domain))
-      reason = "a function of the model: inline it when exporting";
     std::string op = quoteName(node.domain.empty() ? node.opType : node.domain + "." + node.opType);
     auto [position, inserted] = positions.try_emplace(op, offences.size());
     if (inserted)

@@ -39,9 +39,13 @@ static std::string scopeOfNodeName(StringRef name) {
 static StringRef roleOfInput(const Node &user, unsigned input) {
   if (user.opType == "Gemm")
     return input == 2 ? "bias" : "weight";
-  if (user.opType == "MatMul" || user.opType == "Transpose")
+  if (user.opType == "MatMul" || user.opType == "FusedMatMul" || user.opType == "Transpose")
     return "weight";
-  if (user.opType == "Add")
+  if (StringRef(user.opType).ends_with("Normalization"))
+    return input == 1 ? "weight" : "bias";
+  if (user.opType == "Gather")
+    return "weight";
+  if (user.opType == "Add" || user.opType == "BiasGelu")
     return "bias";
   return user.opType == "Mul" ? "scale" : "value";
 }

@@ -95,7 +95,7 @@ StringMap<SmallVector<Use, 1>> collectUses(const Model &model) {
 /// Whether the use makes its operand the weight or bias of a linear layer, as far as the next nodes tell.
 bool isLayerUse(const Use &use, const StringMap<const Node *> &producers) {
   StringRef type = use.node->opType;
-  if (type == "Gemm" || type == "MatMul")
+  if (type == "Gemm" || type == "MatMul" || type == "FusedMatMul" || type == "BiasGelu")
     return true;
   if (type != "Add" || use.node->inputs.size() != 2)
     return false;

@@ -154,6 +154,7 @@ static Expected<Attribute> readAttribute(const AttributeProto &proto, StringRef 
   attribute.s = proto.s();
   attribute.floats.assign(proto.floats().begin(), proto.floats().end());
   attribute.ints.assign(proto.ints().begin(), proto.ints().end());
+  attribute.reference = proto.ref_attr_name();
   if (attribute.kind == Attribute::Kind::Tensor) {
     attribute.tensor = std::make_shared<Tensor>();
     if (Error error = readTensor(*attribute.tensor, proto.t(), file, ranges))
@@ -162,31 +163,56 @@ static Expected<Attribute> readAttribute(const AttributeProto &proto, StringRef 
   return attribute;
 }
 
-/// The innermost module of PyTorch's "['', 'network', 'network.0', 'linear']" (metadata_props is field 9 of
-/// NodeProto, which this protobuf definition does not know yet). The last entry is the operation.
-static std::string readScope(const ::onnx::NodeProto &proto) {
+/// Calls `visit` with the content of each field `number` that this protobuf definition does not know yet.
+template <typename Visitor>
+static void forEachUnknownField(const google::protobuf::Message &proto, int number, Visitor visit) {
   const auto &unknown = proto.GetReflection()->GetUnknownFields(proto);
-  for (int i = 0; i < unknown.field_count(); ++i) {
-    ::onnx::StringStringEntryProto entry;
-    if (unknown.field(i).number() != 9 ||
-        unknown.field(i).type() != google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED ||
-        !entry.ParseFromString(unknown.field(i).length_delimited()) ||
-        entry.key() != "pkg.torch.onnx.name_scopes")
-      continue;
-    SmallVector<StringRef> parts;
-    StringRef(entry.value()).trim("[]").split(parts, ',');
-    return parts.size() < 2 ? std::string() : parts[parts.size() - 2].trim(" '\"").str();
-  }
-  return {};
+  for (int i = 0; i < unknown.field_count(); ++i)
+    if (unknown.field(i).number() == number &&
+        unknown.field(i).type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED)
+      visit(unknown.field(i).length_delimited());
 }
 
-static Expected<Node> readNode(const ::onnx::NodeProto &proto, size_t index, StringRef file,
-                               const std::vector<TensorPayloads> *ranges) {
+/// Newer fields of NodeProto and FunctionProto.
+enum : int { kNodeOverload = 8, kNodeMetadata = 9, kFunctionDefaults = 11, kFunctionOverload = 13 };
+
+/// The innermost module of PyTorch's "['', 'network', 'network.0', 'linear']", from the node's metadata. The
+/// last entry is the operation.
+static std::string readScope(const ::onnx::NodeProto &proto) {
+  std::string scope;
+  forEachUnknownField(proto, kNodeMetadata, [&](const std::string &bytes) {
+    ::onnx::StringStringEntryProto entry;
+    if (!entry.ParseFromString(bytes) || entry.key() != "pkg.torch.onnx.name_scopes")
+      return;
+    SmallVector<StringRef> parts;
+    StringRef(entry.value()).trim("[]").split(parts, ',');
+    if (parts.size() >= 2)
+      scope = parts[parts.size() - 2].trim(" '\"").str();
+  });
+  return scope;
+}
+
+using Opsets = std::map<std::string, int64_t>;
+
+static std::string normalDomain(const std::string &domain) { return domain == "ai.onnx" ? "" : domain; }
+
+template <typename Imports> static Opsets readOpsets(const Imports &imports) {
+  Opsets opsets;
+  for (const auto &opset : imports)
+    opsets[normalDomain(opset.domain())] = opset.version();
+  return opsets;
+}
+
+static Expected<Node> readNode(const ::onnx::NodeProto &proto, size_t index, const Opsets &opsets,
+                               StringRef file, const std::vector<TensorPayloads> *ranges) {
   Node node;
   node.index = index;
   node.name = proto.name();
   node.opType = proto.op_type();
-  node.domain = proto.domain() == "ai.onnx" ? "" : proto.domain();
+  node.domain = normalDomain(proto.domain());
+  if (auto opset = opsets.find(node.domain); opset != opsets.end())
+    node.opset = opset->second;
+  forEachUnknownField(proto, kNodeOverload, [&](const std::string &text) { node.overload = text; });
   node.inputs.assign(proto.input().begin(), proto.input().end());
   node.outputs.assign(proto.output().begin(), proto.output().end());
   node.scope = readScope(proto);
@@ -224,14 +250,14 @@ static ValueInfo readValueInfo(const ::onnx::ValueInfoProto &proto) {
 // Model
 //===----------------------------------------------------------------------===//
 
-static Error readGraph(Model &model, const ::onnx::GraphProto &graph) {
+static Error readGraph(Model &model, const ::onnx::GraphProto &graph, const Opsets &opsets) {
   StringRef file = model.file->getBuffer();
   ModelPayloads payloads = findPayloads(file);
   bool nodesKnown = payloads.nodes.size() == static_cast<size_t>(graph.node_size());
   bool initializersKnown = payloads.initializers.size() == static_cast<size_t>(graph.initializer_size());
 
   for (int i = 0; i < graph.node_size(); ++i) {
-    Expected<Node> node = readNode(graph.node(i), i, file, nodesKnown ? &payloads.nodes[i] : nullptr);
+    Expected<Node> node = readNode(graph.node(i), i, opsets, file, nodesKnown ? &payloads.nodes[i] : nullptr);
     if (!node)
       return node.takeError();
     model.nodes.push_back(std::move(*node));
@@ -254,6 +280,39 @@ static Error readGraph(Model &model, const ::onnx::GraphProto &graph) {
   return Error::success();
 }
 
+static Expected<Function> readFunction(const ::onnx::FunctionProto &proto, StringRef file) {
+  Function function;
+  function.name = proto.name();
+  function.domain = normalDomain(proto.domain());
+  forEachUnknownField(proto, kFunctionOverload, [&](const std::string &text) { function.overload = text; });
+  function.inputs.assign(proto.input().begin(), proto.input().end());
+  function.outputs.assign(proto.output().begin(), proto.output().end());
+  function.attributes.assign(proto.attribute().begin(), proto.attribute().end());
+  auto failed = [&](Error error) {
+    return makeError("function " + function.label() + ": " + toString(std::move(error)));
+  };
+  Error error = Error::success();
+  forEachUnknownField(proto, kFunctionDefaults, [&](const std::string &bytes) {
+    AttributeProto attribute;
+    if (error || !attribute.ParseFromString(bytes))
+      return;
+    if (Expected<Attribute> read = readAttribute(attribute, file, {}))
+      function.defaults.push_back(std::move(*read));
+    else
+      error = read.takeError();
+  });
+  if (error)
+    return failed(std::move(error));
+  Opsets opsets = readOpsets(proto.opset_import());
+  for (int i = 0; i < proto.node_size(); ++i) {
+    Expected<Node> node = readNode(proto.node(i), i, opsets, file, nullptr);
+    if (!node)
+      return failed(node.takeError());
+    function.nodes.push_back(std::move(*node));
+  }
+  return function;
+}
+
 static Error parse(Model &model) {
   StringRef file = model.file->getBuffer();
   ::onnx::ModelProto proto;
@@ -262,11 +321,17 @@ static Error parse(Model &model) {
   if (!proto.has_graph())
     return makeError("it is not an ONNX model: it has no graph");
   model.irVersion = proto.ir_version();
-  for (const auto &opset : proto.opset_import())
-    model.opsets[opset.domain() == "ai.onnx" ? "" : opset.domain()] = opset.version();
-  for (const auto &function : proto.functions())
-    model.functionDomains.push_back(function.domain());
-  return readGraph(model, proto.graph());
+  Opsets opsets = readOpsets(proto.opset_import());
+  // Models older than the field have opset 1.
+  if (model.irVersion < 3)
+    opsets.try_emplace("", 1);
+  for (const auto &function : proto.functions()) {
+    Expected<Function> read = readFunction(function, file);
+    if (!read)
+      return read.takeError();
+    model.functions.push_back(std::move(*read));
+  }
+  return readGraph(model, proto.graph(), opsets);
 }
 
 /// What a file that cannot be a model is instead.
@@ -281,26 +346,31 @@ static Error probe(StringRef file) {
   return Error::success();
 }
 
+static Error cannotRead(StringRef path, const Twine &why) {
+  return makeError("cannot read the model " + quoteName(path) + ": " + why);
+}
+
 Expected<Model> readModel(StringRef path) {
-  auto failed = [&](const Twine &why) {
-    return makeError("cannot read the model " + quoteName(path) + ": " + why);
-  };
   // Other kinds of files may never end.
   if (sys::fs::exists(path) && !sys::fs::is_regular_file(path))
-    return failed("it is not a file");
+    return cannotRead(path, "it is not a file");
   auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return failed(buffer.getError().message());
+    return cannotRead(path, buffer.getError().message());
+  return readModel(std::move(*buffer), path);
+}
+
+Expected<Model> readModel(std::unique_ptr<MemoryBuffer> file, StringRef path) {
   Model model;
   model.path = path.str();
-  model.file = std::move(*buffer);
+  model.file = std::move(file);
   if (Error error = probe(model.file->getBuffer()))
-    return failed(toString(std::move(error)));
+    return cannotRead(path, toString(std::move(error)));
   try {
     if (Error error = parse(model))
-      return failed(toString(std::move(error)));
+      return cannotRead(path, toString(std::move(error)));
   } catch (const std::exception &exception) {
-    return failed(exception.what());
+    return cannotRead(path, exception.what());
   }
   return model;
 }

@@ -248,6 +248,15 @@ def odd_name(_):
     return result
 
 
+def microsoft(_):
+    """What onnxruntime's optimiser makes of a feed-forward block."""
+    def fused(op, inputs, output, **attributes):
+        return node(op, inputs, output, domain="com.microsoft", **attributes)
+    return model([fused("FusedMatMul", "x w", "m", transB=1, alpha=0.5), fused("BiasGelu", "m b", "g"),
+                  fused("FastGelu", "g", "f"), fused("QuickGelu", "f", "q"), fused("Gelu", "q", "y")],
+                 tensors(w=weights(4, 4), b=weights(4)), domains=["com.microsoft"])
+
+
 def scoped(proto, scopes):
     """Appends metadata_props (field 9), which Debian's onnx does not know."""
     entry = b"".join(bytes([tag, len(text)]) + text for tag, text in

@@ -8,8 +8,8 @@
 # ===-----------------------------------------------------------------------=== #
 """usage: make_model.py DIR CASE...   writes DIR/CASE.onnx for each case
 
-The cases are the functions of good_models.py and bad_models.py. Models are not checked: some are wrong on purpose, and
-some use operators that are newer than Debian's onnx package.
+The cases are the functions of the *_models.py. Models are not checked: some are wrong on purpose, and some use operators that are
+newer than Debian's onnx package.
 """
 import os
 import sys
@@ -53,12 +53,15 @@ def model(nodes, initializers=(), inputs=None, outputs=None, opset=17, domains=(
 def main():
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import bad_models
+    import function_models
     import good_models
+    import shared_models
 
+    modules = good_models, bad_models, function_models, shared_models
     folder, cases = sys.argv[1], sys.argv[2:]
     os.makedirs(folder, exist_ok=True)
     for case in cases:
-        make = getattr(good_models, case, None) or getattr(bad_models, case)
+        make = next(getattr(module, case) for module in modules if hasattr(module, case))
         result = make(folder)
         data = result if isinstance(result, bytes) else result.SerializeToString()
         with open(os.path.join(folder, case + ".onnx"), "wb") as file:

@@ -11,7 +11,9 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/MemoryBuffer.h"
 
+#include <memory>
 #include <string>
 
 namespace phantom::onnx {
@@ -20,6 +22,14 @@ namespace phantom::onnx {
 inline constexpr int64_t kExportOpset = 17;
 /// Module attribute: the model's opset, where it is newer.
 inline constexpr llvm::StringLiteral kOpsetAttribute = "phantom.opset";
+
+/// What becomes of an initializer that several nodes use. Exporters merge parameters whose values happen to
+/// be equal; in training they would get one gradient.
+enum class SharedParameterMode {
+  Auto,    ///< one parameter per module, where it is small and the exporter says which modules use it
+  Keep,    ///< one parameter, as in the file
+  Separate ///< one parameter per module
+};
 
 /// Where a model's weights may be read from, and where the IR finds them afterwards.
 struct ImportOptions {
@@ -31,6 +41,7 @@ struct ImportOptions {
   std::string weightsFile;
   /// Folder that the IR's sources are relative to. Empty: that of `weightsFile`, or else the model's.
   std::string baseDir;
+  SharedParameterMode sharedParameters = SharedParameterMode::Auto;
 };
 
 /// Reads the ONNX model `path` as a dense model: a module with `phantom.parameter` declarations and
@@ -39,6 +50,12 @@ struct ImportOptions {
 /// error and returns failure.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
 importOnnxModel(llvm::StringRef path, mlir::MLIRContext &context, const ImportOptions &options = {});
+
+/// Likewise, of the bytes of the file `path`.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importOnnxModel(std::unique_ptr<llvm::MemoryBuffer> file,
+                                                                   llvm::StringRef path,
+                                                                   mlir::MLIRContext &context,
+                                                                   const ImportOptions &options = {});
 
 } // namespace phantom::onnx
 

@@ -43,6 +43,25 @@ def PhantomSpecializeBatch : Pass<"phantom-specialize-batch", "::mlir::ModuleOp"
   let options = [Option<"batchSize", "batch-size", "int64_t", /*default=*/"0", "rows of a batch, at least 1">];
 }
 
+def PhantomSelectTrainable : Pass<"phantom-select-trainable", "::mlir::ModuleOp"> {
+  let summary = "choose by name which parameters are trained";
+  let description = [{
+    With `trainable`, exactly the parameters whose names match it are trained; without, those that the import chose. Of
+    these, the ones that match `frozen` are not. Frozen parameters get no gradient, no optimizer state and no update.
+    Runs before `phantom-partition`, on the names of the dense model. A glob that matches no parameter is a warning.
+
+    ```mlir
+    // trainable=fc2.*
+    phantom.parameter @fc1.weight : tensor<8x4xf32> init <load, …>
+    phantom.parameter @fc2.weight : tensor<2x8xf32> init <load, …> trainable
+    ```
+  }];
+  let options = [
+    Option<"trainable", "trainable", "std::string", /*default=*/"", "glob over parameter names; empty: as imported">,
+    Option<"frozen", "frozen", "std::string", /*default=*/"", "glob over parameter names; empty: none">
+  ];
+}
+
 def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
   let summary = "divide the linear layers of a model over the ranks of a mesh axis";
   let description = [{
