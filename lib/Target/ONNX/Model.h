@@ -18,6 +18,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -123,6 +124,7 @@ struct Model {
   std::string path;
   std::unique_ptr<llvm::MemoryBuffer> file;
   int64_t irVersion = 0;
+  std::map<std::string, int64_t> opsets; ///< by domain; "ai.onnx" is ""
   std::vector<Node> nodes;
   std::vector<ValueInfo> inputs, outputs;
   std::vector<std::shared_ptr<Tensor>> initializers;

@@ -250,14 +250,15 @@ static ValueInfo readValueInfo(const ::onnx::ValueInfoProto &proto) {
 // Model
 //===----------------------------------------------------------------------===//
 
-static Error readGraph(Model &model, const ::onnx::GraphProto &graph, const Opsets &opsets) {
+static Error readGraph(Model &model, const ::onnx::GraphProto &graph) {
   StringRef file = model.file->getBuffer();
   ModelPayloads payloads = findPayloads(file);
   bool nodesKnown = payloads.nodes.size() == static_cast<size_t>(graph.node_size());
   bool initializersKnown = payloads.initializers.size() == static_cast<size_t>(graph.initializer_size());
 
   for (int i = 0; i < graph.node_size(); ++i) {
-    Expected<Node> node = readNode(graph.node(i), i, opsets, file, nodesKnown ? &payloads.nodes[i] : nullptr);
+    Expected<Node> node =
+        readNode(graph.node(i), i, model.opsets, file, nodesKnown ? &payloads.nodes[i] : nullptr);
     if (!node)
       return node.takeError();
     model.nodes.push_back(std::move(*node));
@@ -321,17 +322,17 @@ static Error parse(Model &model) {
   if (!proto.has_graph())
     return makeError("it is not an ONNX model: it has no graph");
   model.irVersion = proto.ir_version();
-  Opsets opsets = readOpsets(proto.opset_import());
+  model.opsets = readOpsets(proto.opset_import());
   // Models older than the field have opset 1.
   if (model.irVersion < 3)
-    opsets.try_emplace("", 1);
+    model.opsets.try_emplace("", 1);
   for (const auto &function : proto.functions()) {
     Expected<Function> read = readFunction(function, file);
     if (!read)
       return read.takeError();
     model.functions.push_back(std::move(*read));
   }
-  return readGraph(model, proto.graph(), opsets);
+  return readGraph(model, proto.graph());
 }
 
 /// What a file that cannot be a model is instead.
