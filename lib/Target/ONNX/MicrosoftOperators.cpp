@@ -56,9 +56,13 @@ static LogicalResult importQuickGelu(NodeImporter &node) {
 
 /// Sorted by name. The domain has had one version.
 static constexpr Operator kOperators[] = {
-    {"BiasGelu", 1, 1, 2, 2, importGelu},           {"FastGelu", 1, 1, 1, 2, importGelu},
-    {"FusedMatMul", 1, 1, 2, 2, importFusedMatMul}, {"Gelu", 1, 1, 1, 1, importGelu},
+    {"BiasGelu", 1, 1, 2, 2, importGelu},
+    {"FastGelu", 1, 1, 1, 2, importGelu},
+    {"FusedMatMul", 1, 1, 2, 2, importFusedMatMul},
+    {"Gelu", 1, 1, 1, 1, importGelu},
     {"QuickGelu", 1, 1, 1, 1, importQuickGelu},
+    {"SkipLayerNormalization", 1, 1, 3, 5, importSkipLayerNormalization},
+    {"SkipSimplifiedLayerNormalization", 1, 1, 3, 4, importSkipLayerNormalization},
 };
 
 ArrayRef<Operator> microsoftOperators() { return kOperators; }

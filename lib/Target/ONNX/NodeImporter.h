@@ -134,6 +134,7 @@ LogicalResult importDropout(NodeImporter &node);
 
 LogicalResult importLayerNormalization(NodeImporter &node);
 LogicalResult importRMSNormalization(NodeImporter &node);
+LogicalResult importSkipLayerNormalization(NodeImporter &node);
 
 LogicalResult importSoftmax(NodeImporter &node);
 LogicalResult importFlatten(NodeImporter &node);

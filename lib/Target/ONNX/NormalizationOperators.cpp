@@ -158,7 +158,53 @@ LogicalResult importNormalization(NodeImporter &node, NormalizeKind kind) {
   return kind == NormalizeKind::Layer ? setMoments(node, *n) : success();
 }
 
+/// x + skip + bias, the absent ones left out.
+FailureOr<Value> addSkip(NodeImporter &node, Value x, unsigned skip, unsigned bias) {
+  for (unsigned index : {skip, bias}) {
+    if (!node.hasInput(index))
+      continue;
+    FailureOr<Value> addend = node.operand(index);
+    if (mlir::failed(addend))
+      return failure();
+    FailureOr<Value> wide = broadcastTo(node, *addend, x);
+    if (mlir::failed(wide))
+      return failure();
+    x = arith::AddFOp::create(node.builder, node.location, x, *wide);
+  }
+  return x;
+}
+
 } // namespace
+
+/// com.microsoft: (x, skip, scale, shift?, bias?) or, simplified, (x, skip, scale, bias?), over the last
+/// dimension.
+LogicalResult importSkipLayerNormalization(NodeImporter &node) {
+  bool simplified = node.opType() == "SkipSimplifiedLayerNormalization";
+  FailureOr<Value> x = node.operand(0), scale = node.operand(2), shift = Value();
+  FailureOr<double> epsilon = node.floatAttribute("epsilon", 1e-12);
+  if (!simplified && node.hasInput(3))
+    shift = node.operand(3);
+  if (mlir::failed(x) || mlir::failed(scale) || mlir::failed(shift) || mlir::failed(epsilon))
+    return failure();
+  if (shapeOf(*x).empty() || ShapedType::isDynamic(shapeOf(*x).back()))
+    return node.error() << "normalises " << shapeText(shapeOf(*x)) << "; its last dimension must be fixed";
+  if (*epsilon < 0)
+    return node.error() << "has the epsilon " << *epsilon << ", which is negative";
+  if (simplified && (node.hasOutput(1) || node.hasOutput(2)))
+    return node.error() << "has statistics as outputs, which is not supported";
+  FailureOr<Value> sum = addSkip(node, *x, /*skip=*/1, /*bias=*/simplified ? 3 : 4);
+  if (mlir::failed(sum))
+    return failure();
+  auto axis = static_cast<int64_t>(shapeOf(*sum).size()) - 1;
+  Normalization n{
+      simplified ? NormalizeKind::Rms : NormalizeKind::Layer, *sum, *scale, *shift, axis, *epsilon};
+  FailureOr<Value> y = normalize(node, n);
+  if (mlir::failed(y) || mlir::failed(node.setResult(*y)))
+    return failure();
+  if (node.hasOutput(3) && mlir::failed(node.setResult(*sum, 3)))
+    return failure();
+  return simplified ? success() : setMoments(node, n);
+}
 
 LogicalResult importLayerNormalization(NodeImporter &node) {
   return importNormalization(node, NormalizeKind::Layer);

@@ -40,6 +40,8 @@ static constexpr Operator kOperators[] = {
     {"Relu", 1, kNewest, 1, 1, importActivation},
     {"Reshape", 1, kNewest, 1, 2, importReshape},
     {"Sigmoid", 1, kNewest, 1, 1, importActivation},
+    // onnxruntime's, in the default domain.
+    {"SimplifiedLayerNormalization", 1, kNewest, 2, 2, importRMSNormalization},
     {"Softmax", 1, kNewest, 1, 1, importSoftmax},
     {"Sqrt", 1, kNewest, 1, 1, importSqrt},
     {"Sub", 1, kNewest, 2, 2, importArithmetic},

@@ -257,6 +257,16 @@ def microsoft(_):
                  tensors(w=weights(4, 4), b=weights(4)), domains=["com.microsoft"])
 
 
+def microsoft_norms(_):
+    """A residual and a normalisation in one; the sum is used again."""
+    def fused(op, inputs, outputs, **attributes):
+        return node(op, inputs, outputs, domain="com.microsoft", **attributes)
+    return model([fused("SkipLayerNormalization", "x x g b c", "l - - s", epsilon=1e-5),
+                  fused("SkipSimplifiedLayerNormalization", "l s g", "r - - t", epsilon=1e-6),
+                  node("SimplifiedLayerNormalization", "t g", "u"), node("Add", "r u", "y")],
+                 tensors(g=weights(4), b=weights(4, offset=1), c=weights(4, offset=2)), domains=["com.microsoft"])
+
+
 def scoped(proto, scopes):
     """Appends metadata_props (field 9), which Debian's onnx does not know."""
     entry = b"".join(bytes([tag, len(text)]) + text for tag, text in
