@@ -33,6 +33,7 @@ class Options:
     tools_dir: str
     sanitize: str = ""
     full: bool = False
+    onnxruntime: str = ""  # a Python that has it
 
 
 def check(condition, message):

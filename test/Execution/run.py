@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--list]
+"""usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--with-onnxruntime VENV] [--list]
 
 Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed".
 With a sanitizer, a case that says so runs a smaller grid (the processes are 5 to 20 times slower).
@@ -14,6 +14,7 @@ import argparse
 import concurrent.futures
 import importlib
 import os
+import subprocess
 import sys
 import time
 import traceback
@@ -23,6 +24,18 @@ import harness
 # Every *_cases.py beside this file.
 MODULES = sorted(name[:-3] for name in os.listdir(os.path.dirname(os.path.abspath(__file__)))
                  if name.endswith("_cases.py"))
+
+
+def oracle_python(folder):
+    """The Python of a virtual environment with the newest onnx and onnxruntime; made where there is none."""
+    python = os.path.join(os.path.abspath(folder), "bin", "python")
+    if not os.path.exists(python):
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    if subprocess.run([python, "-c", "import onnx, onnxruntime"], capture_output=True).returncode:
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", "onnx", "onnxruntime"], check=True)
+    versions = "import onnx, onnxruntime; print('onnx', onnx.__version__, 'onnxruntime', onnxruntime.__version__)"
+    subprocess.run([python, "-c", versions], check=True)
+    return python
 
 
 def run_case(case, options):
@@ -42,9 +55,13 @@ def main():
     parser.add_argument("--only", default="", help="run the cases whose name contains this")
     parser.add_argument("--full", action="store_true", help="the whole grid, not a covering part of it")
     parser.add_argument("--sanitize", default="")
+    parser.add_argument("--with-onnxruntime", metavar="VENV", default="",
+                        help="also run exported models in the onnxruntime of this virtual environment, made if need be")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     options = harness.Options(os.path.abspath(arguments.tools_dir), arguments.sanitize, arguments.full)
+    if arguments.with_onnxruntime:
+        options.onnxruntime = oracle_python(arguments.with_onnxruntime)
 
     cases = [(name, case) for module in MODULES for name, case in importlib.import_module(module).cases(options)
              if arguments.only in name]

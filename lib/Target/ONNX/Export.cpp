@@ -94,10 +94,9 @@ LogicalResult ModelExporter::findForward() {
   return success();
 }
 
-/// What the importer makes has f32 only; anything else would be exported as what it is not.
 static LogicalResult checkType(Location location, Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (tensor && !tensor.getElementType().isF64() && exportedType(tensor.getElementType()))
+  if (tensor && exportedType(tensor.getElementType()))
     return success();
   return emitError(location) << "a value of type " << type << " cannot be exported to ONNX";
 }
@@ -184,7 +183,8 @@ LogicalResult ModelExporter::declareOutputs() {
 LogicalResult ModelExporter::addParameters() {
   for (BlockArgument argument : forward.getArguments()) {
     ParameterOp declaration = mlir::phantom::getParameter(argument);
-    if (!declaration)
+    // What nothing uses is not trained, and not imported.
+    if (!declaration || argument.use_empty())
       continue;
     std::vector<std::string> names = originalNames(declaration.getLoc());
     bool known = !names.empty() && !names.front().empty();

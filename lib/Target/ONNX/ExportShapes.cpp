@@ -17,15 +17,29 @@ using mlir::ShapedType;
 
 namespace phantom::onnx {
 
+/// The elements as ONNX stores them: row-major, little-endian, booleans as bytes.
+static std::string rawElements(mlir::DenseElementsAttr elements) {
+  std::string bytes;
+  auto append = [&](const APInt &bits) {
+    uint64_t word = bits.getZExtValue();
+    bytes.append(reinterpret_cast<const char *>(&word), (bits.getBitWidth() + 7) / 8);
+  };
+  if (isa<mlir::FloatType>(elements.getElementType()))
+    for (const APFloat &number : elements.getValues<APFloat>())
+      append(number.bitcastToAPInt());
+  else
+    for (const APInt &number : elements.getValues<APInt>())
+      append(number);
+  return bytes;
+}
+
 LogicalResult exportConstant(OpExporter &exporter) {
   auto elements = dyn_cast<mlir::DenseElementsAttr>(cast<mlir::arith::ConstantOp>(exporter.op).getValue());
-  if (!elements || !elements.getElementType().isF32())
-    return exporter.op->emitError() << "this constant cannot be exported: only tensors of f32 can";
-  std::vector<float> numbers(elements.value_begin<float>(), elements.value_end<float>());
-  StringRef bytes(reinterpret_cast<const char *>(numbers.data()), numbers.size() * sizeof(float));
-  exporter.graph.bind(
-      exporter.op->getResult(0),
-      exporter.graph.constant(static_cast<int32_t>(DataType::Float), elements.getType().getShape(), bytes));
+  if (!elements)
+    return exporter.op->emitError() << "this constant cannot be exported to ONNX: it is no dense tensor";
+  exporter.graph.bind(exporter.op->getResult(0),
+                      exporter.graph.constant(exportedType(elements.getElementType()),
+                                              elements.getType().getShape(), rawElements(elements)));
   return mlir::success();
 }
 

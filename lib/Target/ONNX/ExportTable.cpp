@@ -41,6 +41,7 @@ static constexpr OpExport kExports[] = {
     {"phantom.dropout", exportDropout},
     {"phantom.linear", exportLinear},
     {"phantom.matmul", exportMatmul},
+    {"phantom.normalize", exportNormalize},
     {"phantom.reduce_sum", exportReduceSum},
     {"phantom.reshape", exportReshape},
     {"phantom.softmax", exportSoftmax},

@@ -132,6 +132,9 @@ FailureOr<WeightRecipe> WeightPlan::findValues(ParameterOp declaration) {
 }
 
 LogicalResult WeightPlan::addParameter(ParameterOp declaration, Value argument, StringRef name) {
+  if (!cast<mlir::RankedTensorType>(declaration.getType()).getElementType().isF32())
+    return declaration.emitError() << "parameter '" << declaration.getSymName() << "' of type "
+                                   << declaration.getType() << " cannot be exported to ONNX: only f32 can";
   graph.bind(argument, name);
   bool transposed = false;
   FailureOr<std::optional<LayerFactors>> factors = findFactors(declaration, argument, transposed);

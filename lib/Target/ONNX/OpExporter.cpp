@@ -75,8 +75,19 @@ static std::optional<SmallVector<int64_t>> commonShape(ArrayRef<Value> values, s
   return common;
 }
 
+static Value stripBroadcast(Value value) {
+  auto broadcast = value.getDefiningOp<BroadcastOp>();
+  return broadcast ? broadcast.getInput() : value;
+}
+
 SmallVector<Value> withoutBroadcasts(Operation *op) {
   SmallVector<Value> whole(op->getOperands()), bare;
+  if (isa<mlir::phantom::NormalizeOp>(op)) {
+    bare = whole;
+    for (Value &value : MutableArrayRef(bare).drop_front())
+      value = stripBroadcast(value);
+    return bare;
+  }
   // MatMul broadcasts all but the last two dimensions.
   size_t kept = isa<mlir::phantom::MatmulOp>(op) ? 2 : 0;
   if (!kept && !op->hasTrait<mlir::OpTrait::Elementwise>())
@@ -91,6 +102,8 @@ SmallVector<Value> withoutBroadcasts(Operation *op) {
   ArrayRef<int64_t> result = staticShape(op->getResult(0)).drop_back(kept);
   return common && ArrayRef<int64_t>(*common) == result ? bare : whole;
 }
+
+std::string OpExporter::bare(Value operand) { return graph.tensorOf(stripBroadcast(operand)); }
 
 SmallVector<std::string> OpExporter::broadcastOperands() {
   return map_to_vector(withoutBroadcasts(op), [&](Value value) { return graph.tensorOf(value); });
@@ -132,10 +145,17 @@ LogicalResult OpExporter::result(StringRef opType, ArrayRef<std::string> inputs,
   return mlir::success();
 }
 
-std::string OpExporter::scalar(double number) {
-  auto value = static_cast<float>(number);
-  return graph.constant(static_cast<int32_t>(DataType::Float), {},
-                        {reinterpret_cast<const char *>(&value), sizeof(value)});
+std::string OpExporter::scalar(double number) { return filled({}, number); }
+
+std::string OpExporter::filled(ArrayRef<int64_t> dims, double number) {
+  auto type = cast<mlir::RankedTensorType>(op->getResult(0).getType());
+  size_t count = mlir::ShapedType::getNumElements(dims);
+  auto constant = [&](auto value) {
+    std::vector<decltype(value)> values(count, value);
+    return graph.constant(exportedType(type.getElementType()), dims,
+                          {reinterpret_cast<const char *>(values.data()), count * sizeof(value)});
+  };
+  return type.getElementType().isF64() ? constant(number) : constant(static_cast<float>(number));
 }
 
 std::string OpExporter::integers(ArrayRef<int64_t> numbers) {

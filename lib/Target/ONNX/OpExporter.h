@@ -37,6 +37,8 @@ public:
   Operation *const op;
 
   std::string operand(unsigned index) { return graph.tensorOf(op->getOperand(index)); }
+  /// The tensor of an operand that ONNX broadcasts by itself.
+  std::string bare(Value operand);
   /// The tensors of all operands, without the broadcasts that ONNX does by itself (`absorbsBroadcasts`).
   llvm::SmallVector<std::string> broadcastOperands();
 
@@ -51,8 +53,9 @@ public:
   std::vector<std::string> split(llvm::StringRef opType, llvm::ArrayRef<std::string> inputs, size_t outputs,
                                  std::vector<Attribute> attributes);
 
-  /// Constants.
+  /// Constants; numbers in the float type of the op.
   std::string scalar(double number);
+  std::string filled(llvm::ArrayRef<int64_t> dims, double number);
   std::string integers(llvm::ArrayRef<int64_t> numbers);
 
   /// The names of the model's nodes that became this op.
@@ -88,6 +91,8 @@ LogicalResult exportElementwise(OpExporter &exporter); // arith and math ops tha
 LogicalResult exportRsqrt(OpExporter &exporter);
 LogicalResult exportActivation(OpExporter &exporter);
 LogicalResult exportDropout(OpExporter &exporter);
+
+LogicalResult exportNormalize(OpExporter &exporter);
 
 LogicalResult exportConstant(OpExporter &exporter);
 LogicalResult exportBroadcast(OpExporter &exporter);

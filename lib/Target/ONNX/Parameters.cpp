@@ -44,23 +44,41 @@ static rt::StorageType storageType(int32_t type) {
   }
 }
 
-Expected<std::vector<float>> readFloats(const Tensor &tensor, StringRef modelPath, StringRef dataDir) {
-  std::unique_ptr<MemoryBuffer> buffer;
-  StringRef bytes = tensor.bytes;
-  if (tensor.external) {
-    Expected<FileRange> range = resolveExternalData(tensor, modelPath, dataDir);
-    if (!range)
-      return range.takeError();
-    auto slice = MemoryBuffer::getFileSlice(range->file, range->length, range->offset);
-    if (!slice)
-      return createStringError(slice.getError(), "cannot read " + quoteName(range->file));
-    buffer = std::move(*slice);
-    bytes = buffer->getBuffer();
+/// Reads a floating-point tensor as f32, a piece at a time: a large one is never in memory as a whole.
+static Error readPieces(const Tensor &tensor, StringRef modelPath, StringRef dataDir,
+                        function_ref<void(ArrayRef<float>)> visit) {
+  FileRange range;
+  if (tensor.external)
+    if (Error error = resolveExternalData(tensor, modelPath, dataDir).moveInto(range))
+      return error;
+  constexpr int64_t piece = 1 << 22;
+  const int64_t elements = tensor.elements(), width = dataTypeWidth(tensor.type);
+  std::vector<float> values;
+  for (int64_t first = 0; first < elements; first += piece) {
+    values.resize(std::min(piece, elements - first));
+    const uint64_t size = values.size() * width;
+    StringRef bytes = tensor.bytes.substr(first * width, size);
+    std::unique_ptr<MemoryBuffer> buffer;
+    if (tensor.external) {
+      auto slice = MemoryBuffer::getFileSlice(range.file, size, range.offset + first * width);
+      if (!slice)
+        return createStringError(slice.getError(), "cannot read " + quoteName(range.file));
+      buffer = std::move(*slice);
+      bytes = buffer->getBuffer();
+    }
+    rt::convertElements(storageType(tensor.type), reinterpret_cast<const std::byte *>(bytes.data()),
+                        rt::ElementType::F32, values.data(), static_cast<int64_t>(values.size()));
+    visit(values);
   }
-  std::vector<float> values(tensor.elements());
-  rt::convertElements(storageType(tensor.type), reinterpret_cast<const std::byte *>(bytes.data()),
-                      rt::ElementType::F32, values.data(), static_cast<int64_t>(values.size()));
-  return values;
+  return Error::success();
+}
+
+Expected<std::vector<float>> readFloats(const Tensor &tensor, StringRef modelPath, StringRef dataDir) {
+  std::vector<float> all;
+  if (Error error =
+          readPieces(tensor, modelPath, dataDir, [&](ArrayRef<float> values) { append_range(all, values); }))
+    return error;
+  return all;
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,16 +194,19 @@ LogicalResult ParameterSet::locate(Parameter &parameter, const Model &model, con
         "its " + dataTypeName(tensor.type) +
         " elements cannot be used in place: import the model with phantom-translate --import-onnx first");
   }
-  Written entry{entries.size(), tensor.bytes};
-  if (!isType(DataType::Float) || tensor.bytes.data() == tensor.owned.data()) {
-    Expected<std::vector<float>> values = readFloats(tensor, model.path, options.dataDir);
-    if (!values)
-      return failed(toString(values.takeError()));
-    converted.push_back(std::make_unique<std::vector<float>>(std::move(*values)));
-    entry.bytes = {reinterpret_cast<const char *>(converted.back()->data()),
-                   converted.back()->size() * sizeof(float)};
+  rt::NamedTensor entry{parameter.symbol, {rt::ElementType::F32, parameter.dims.vec()}, tensor.bytes.begin()};
+  if (!isType(DataType::Float) || tensor.external) {
+    FileRange range;
+    if (tensor.external)
+      if (Error error = resolveExternalData(tensor, model.path, options.dataDir).moveInto(range))
+        return failed(toString(std::move(error)));
+    entry.write = [held = parameter.tensor, path = model.path, dataDir = options.dataDir](raw_ostream &out) {
+      return readPieces(*held, path, dataDir, [&](ArrayRef<float> values) {
+        out.write(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float));
+      });
+    };
   }
-  written.push_back(entry);
+  written.push_back(std::move(entry));
   parameter.source = mlir::phantom::SourceAttr::get(context, relativePath(options.weightsFile, base),
                                                     parameter.symbol, 0, 0, parameter.type);
   return success();
@@ -243,12 +264,7 @@ FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOpt
 LogicalResult ParameterSet::write(const ImportOptions &options, mlir::Location location) const {
   if (written.empty())
     return success();
-  std::vector<rt::NamedTensor> tensors;
-  for (const Written &entry : written) {
-    const Parameter &parameter = entries[entry.parameter];
-    tensors.push_back({parameter.symbol, {rt::ElementType::F32, parameter.dims.vec()}, entry.bytes.begin()});
-  }
-  if (Error error = rt::writeSafeTensors(options.weightsFile, tensors))
+  if (Error error = rt::writeSafeTensors(options.weightsFile, written))
     return emitError(location) << toString(std::move(error));
   return success();
 }

@@ -11,6 +11,7 @@
 
 #include "Model.h"
 
+#include "phantom-rt/SafeTensors.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 #include "phantom/Target/ONNX/Import.h"
 
@@ -47,15 +48,8 @@ private:
   mlir::LogicalResult locate(Parameter &parameter, const Model &model, const ImportOptions &options,
                              mlir::Location location);
 
-  /// Bytes that go to the weights file; the model's, or converted ones in `converted`.
-  struct Written {
-    size_t parameter;
-    llvm::StringRef bytes;
-  };
-
   std::vector<Parameter> entries;
-  std::vector<Written> written;
-  std::vector<std::unique_ptr<std::vector<float>>> converted;
+  std::vector<rt::NamedTensor> written; ///< to the weights file
 };
 
 /// Reads all elements of a floating-point tensor as f32; external ones from their file.

@@ -12,7 +12,9 @@
 #include "phantom-rt/HostTensor.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
 
+#include <functional>
 #include <map>
 
 namespace phantom::rt {
@@ -39,6 +41,8 @@ struct NamedTensor {
   std::string name;
   TensorType type;
   const void *data = nullptr;
+  /// Instead of `data`: appends the bytes.
+  std::function<llvm::Error(llvm::raw_ostream &)> write = {};
 };
 
 /// Writes the tensors, in the order given, atomically. `metadata` becomes the

@@ -191,12 +191,17 @@ Error writeSafeTensors(StringRef path, ArrayRef<NamedTensor> tensors,
   });
   header.append((8 - header.size() % 8) % 8, ' '); // readers may map the data as 8-byte elements
 
-  return writeFileAtomically(path, [&](raw_ostream &out) {
+  return tryWriteFileAtomically(path, [&](raw_ostream &out) -> Error {
     uint64_t headerSize = header.size();
     out.write(reinterpret_cast<const char *>(&headerSize), sizeof(headerSize));
     out << header;
-    for (const NamedTensor &tensor : tensors)
-      out.write(static_cast<const char *>(tensor.data), tensor.type.bytes());
+    for (const NamedTensor &tensor : tensors) {
+      if (!tensor.write)
+        out.write(static_cast<const char *>(tensor.data), tensor.type.bytes());
+      else if (Error error = tensor.write(out))
+        return error;
+    }
+    return Error::success();
   });
 }
 

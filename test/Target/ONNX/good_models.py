@@ -362,3 +362,21 @@ def layer_norm_narrow(_):
 
 def rms_norm(_):
     return model([node("RMSNormalization", "x n.weight", "y", "/n", epsilon=1e-6)], tensors(n__weight=weights(4)), opset=23)
+
+
+def external_files(folder):
+    """Several tensors to a file, several files, odd offsets, four types."""
+    os.makedirs(os.path.join(folder, "parts"), exist_ok=True)
+    w = weights(12)
+    bfloat16 = (w.view(np.uint32) >> 16).astype(np.uint16)
+    parts = {"parts/a.bin": b"\0" * 3 + w.tobytes() + b"\0" + w.astype(np.float16).tobytes(),
+             "parts/b.bin": bfloat16.tobytes() + b"\0" * 7 + w.astype(np.float64).tobytes()}
+    for name, data in parts.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
+    return model([node("MatMul", "x w1", "1"), node("MatMul", "1 w2", "2"), node("MatMul", "2 w3", "3"),
+                  node("MatMul", "3 w4", "y")],
+                 [external_tensor("w1", (4, 3), "parts/a.bin", 3, 48),
+                  external_tensor("w2", (3, 4), "parts/a.bin", 52, 24, TensorProto.FLOAT16),
+                  external_tensor("w3", (4, 3), "parts/b.bin", 0, 24, TensorProto.BFLOAT16),
+                  external_tensor("w4", (3, 4), "./parts/../parts/b.bin", 31, 96, TensorProto.DOUBLE)])

@@ -1,0 +1,40 @@
+# ===- onnxruntime_oracle.py - Checks and runs models --------------------=== #
+#
+# Part of the Phantom project, under the Apache License v2.0 with LLVM
+# Exceptions. See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------=== #
+"""usage: onnxruntime_oracle.py JOBS.json
+
+Run by a Python that has onnx and onnxruntime. A job is {"model": path, "inputs": npz, "outputs": npz}: the model must pass
+onnx.checker, and what onnxruntime computes of the inputs is written. Prints one JSON object per job, with an "error" or null.
+"""
+import json
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+
+
+def run(job):
+    onnx.checker.check_model(job["model"], full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(job["model"], options, providers=["CPUExecutionProvider"])
+    inputs = np.load(job["inputs"])
+    outputs = session.run(None, {value.name: inputs[value.name] for value in session.get_inputs()})
+    np.savez(job["outputs"], **{value.name: array for value, array in zip(session.get_outputs(), outputs)})
+
+
+with open(sys.argv[1]) as file:
+    jobs = json.load(file)
+for job in jobs:
+    error = None
+    try:
+        run(job)
+    except Exception as exception:  # whatever the libraries raise is the answer
+        error = f"{type(exception).__name__}: {exception}"
+    print(json.dumps({"error": error}), flush=True)
