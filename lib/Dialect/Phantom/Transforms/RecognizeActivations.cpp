@@ -150,6 +150,11 @@ template <typename Op> struct RecognizeActivation : OpRewritePattern<Op> {
     std::optional<Match> match = matchActivation(op, miss);
     if (!match)
       return rewriter.notifyMatchFailure(op, "no product with an activation");
+    // A factor that is one by itself comes first: it may have other uses.
+    for (Value operand : op->getOperands())
+      if (Operation *factor = operand.getDefiningOp();
+          isa_and_nonnull<arith::MulFOp, arith::DivFOp>(factor) && matchActivation(factor, miss))
+        return rewriter.notifyMatchFailure(op, "a factor is an activation");
     Value result = ActivationOp::create(rewriter, op.getLoc(), op.getType(), match->activation, match->input,
                                         llvm::APFloat(0.0));
     for (const Product::Factor &factor : match->rest.factors) {
