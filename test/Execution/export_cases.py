@@ -5,8 +5,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""Trained models as ONNX: ONNX's checker accepts them, NumPy computes from them what phantom-run does, and dense ones are the
-original graph. The weights are those of NumPy's composition."""
+"""Trained models as ONNX: ONNX's checker accepts them, NumPy computes from them what phantom-run does, and dense ones are
+the original graph. The weights are those of NumPy's composition."""
 import dataclasses
 import itertools
 
@@ -38,7 +38,8 @@ def compose(factors, layer):
     ranks, rows, columns = local.shape
     blocks = np.zeros((ranks, rows, ranks, columns))
     if f"{layer}.compressor" in factors:
-        compressor, decompressor = (factors[f"{layer}.{part}"].astype(np.float64) for part in ("compressor", "decompressor"))
+        parts = ("compressor", "decompressor")
+        compressor, decompressor = (factors[f"{layer}.{part}"].astype(np.float64) for part in parts)
         blocks = np.einsum("jika,ikb->jaib", decompressor, compressor)
     blocks[np.arange(ranks), :, np.arange(ranks), :] = local
     return blocks.reshape(ranks * rows, ranks * columns)
@@ -83,7 +84,8 @@ def check_files(scratch, x, y, original, matmul, forms):
 def check_translated(scratch, form):
     """phantom-translate makes the same file of the IR and the parameters."""
     for command in (["--import-onnx", "model.onnx", "-o", "model.mlir", "--no-recognize"],
-                    ["--export-onnx", "model.mlir", "-o", f"{form}-2.onnx", "--weights", "trained.safetensors", f"--{form}"]):
+                    ["--export-onnx", "model.mlir", "-o", f"{form}-2.onnx", "--weights", "trained.safetensors",
+                     f"--{form}"]):
         process = scratch.tool("phantom-translate", *command)
         check(process.returncode == 0, process.stderr)
     first, second = (open(scratch.path(name), "rb").read() for name in (f"{form}.onnx", f"{form}-2.onnx"))

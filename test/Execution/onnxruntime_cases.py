@@ -29,7 +29,7 @@ TEST_DATA = "/usr/share/libonnx-testdata/data"
 
 
 def compute(scratch, jobs):
-    """`jobs`: (model's path, inputs by name, whether onnx.checker must accept it); yields the outputs by name, or the error."""
+    """`jobs`: (model's path, inputs by name, whether onnx.checker must accept it); yields outputs by name, or the error."""
     listed = []
     for i, (model, inputs, checked) in enumerate(jobs):
         np.savez(scratch.path(f"inputs-{i}.npz"), **inputs)
@@ -37,7 +37,8 @@ def compute(scratch, jobs):
                        "outputs": scratch.path(f"outputs-{i}.npz")})
     with open(scratch.path("jobs.json"), "w") as file:
         json.dump(listed, file)
-    process = subprocess.run([scratch.options.onnxruntime, ORACLE, scratch.path("jobs.json")], capture_output=True, text=True)
+    process = subprocess.run([scratch.options.onnxruntime, ORACLE, scratch.path("jobs.json")], capture_output=True,
+                             text=True)
     check(process.returncode == 0, f"the oracle failed: {process.stderr[-2000:]}")
     for job, line in zip(listed, process.stdout.splitlines(), strict=True):
         error = json.loads(line)["error"]

@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""Models whose weights are larger than the memory that importing them takes. Their files are sparse, so that this is quick."""
+"""Models whose weights are larger than the memory that importing them takes. Their files are sparse: this is quick."""
 import json
 import os
 import subprocess
@@ -38,8 +38,8 @@ def large(gigabytes, kind):
 
     def run(options):
         with Scratch(options) as scratch:
-            made = subprocess.run([sys.executable, MAKE_MODEL, scratch.folder, "--gigabytes", str(gigabytes), "--type", kind],
-                                  capture_output=True, text=True)
+            made = subprocess.run([sys.executable, MAKE_MODEL, scratch.folder, "--gigabytes", str(gigabytes), "--type",
+                                   kind], capture_output=True, text=True)
             check(made.returncode == 0, made.stderr)
             result = measured(scratch, "phantom-translate", "--import-onnx", "large.onnx", "-o", "large.mlir")
             text = os.path.getsize(scratch.path("large.mlir"))

@@ -96,7 +96,7 @@ LogicalResult ModelExporter::findForward() {
 
 static LogicalResult checkType(Location location, Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (tensor && exportedType(tensor.getElementType()))
+  if (tensor && exportedType(tensor.getElementType(), false))
     return success();
   return emitError(location) << "a value of type " << type << " cannot be exported to ONNX";
 }
@@ -137,7 +137,7 @@ ValueInfo ModelExporter::valueInfo(StringRef name, Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   ValueInfo info;
   info.name = name.str();
-  info.type = exportedType(type.getElementType());
+  info.type = graph.typeOf(value);
   info.shape.emplace();
   for (int64_t extent : type.getShape()) {
     Dimension &dimension = info.shape->emplace_back();
@@ -245,6 +245,7 @@ LogicalResult ModelExporter::run() {
   auto opset = module->getAttrOfType<IntegerAttr>(kOpsetAttribute);
   model.irVersion = 8;
   model.opsets[""] = std::max(kExportOpset, opset ? opset.getInt() : 0);
+  graph.setUnsigned(findUnsigned(forward));
   if (mlir::failed(declareInputs()) || mlir::failed(declareOutputs()) || mlir::failed(addParameters()) ||
       mlir::failed(addNodes()))
     return failure();

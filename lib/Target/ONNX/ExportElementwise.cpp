@@ -10,6 +10,7 @@
 
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace llvm;
@@ -19,13 +20,14 @@ namespace phantom::onnx {
 
 LogicalResult exportElementwise(OpExporter &exporter) {
   StringRef type = StringSwitch<StringRef>(exporter.op->getName().getStringRef())
-                       .Case("arith.addf", "Add")
-                       .Case("arith.subf", "Sub")
-                       .Case("arith.mulf", "Mul")
-                       .Case("arith.divf", "Div")
+                       .Cases({"arith.addf", "arith.addi"}, "Add")
+                       .Cases({"arith.subf", "arith.subi"}, "Sub")
+                       .Cases({"arith.mulf", "arith.muli"}, "Mul")
+                       .Cases({"arith.divf", "arith.divsi", "arith.divui"}, "Div")
                        .Case("arith.negf", "Neg")
-                       .Case("arith.maximumf", "Max")
-                       .Case("arith.minimumf", "Min")
+                       .Cases({"arith.maximumf", "arith.maxsi", "arith.maxui"}, "Max")
+                       .Cases({"arith.minimumf", "arith.minsi", "arith.minui"}, "Min")
+                       .Case("arith.select", "Where")
                        .Case("math.absf", "Abs")
                        .Case("math.ceil", "Ceil")
                        .Case("math.cos", "Cos")
@@ -43,6 +45,52 @@ LogicalResult exportElementwise(OpExporter &exporter) {
 LogicalResult exportRsqrt(OpExporter &exporter) {
   std::string root = exporter.node("Sqrt", {exporter.operand(0)});
   return exporter.result("Reciprocal", {root});
+}
+
+LogicalResult exportLogic(OpExporter &exporter) {
+  StringRef type = StringSwitch<StringRef>(exporter.op->getName().getStringRef())
+                       .Case("arith.andi", "And")
+                       .Case("arith.ori", "Or")
+                       .Case("arith.xori", "Xor");
+  auto element = cast<mlir::RankedTensorType>(exporter.op->getResult(0).getType()).getElementType();
+  if (!element.isInteger(1))
+    return exporter.op->emitError() << "'" << exporter.op->getName()
+                                    << "' of integers cannot be exported to ONNX";
+  return exporter.result(type, exporter.broadcastOperands());
+}
+
+/// A comparison, or the opposite of one.
+static LogicalResult exportComparison(OpExporter &exporter, StringRef type) {
+  bool negated = type.consume_front("Not");
+  if (type.empty())
+    return exporter.op->emitError() << "this comparison cannot be exported to ONNX";
+  SmallVector<std::string> operands = exporter.broadcastOperands();
+  if (!negated)
+    return exporter.result(type, operands);
+  return exporter.result("Not", {exporter.node(type, operands)});
+}
+
+LogicalResult exportCompareFloats(OpExporter &exporter) {
+  auto predicate = cast<mlir::arith::CmpFOp>(exporter.op).getPredicate();
+  return exportComparison(exporter, StringSwitch<StringRef>(stringifyCmpFPredicate(predicate))
+                                        .Case("oeq", "Equal")
+                                        .Case("une", "NotEqual")
+                                        .Case("ogt", "Greater")
+                                        .Case("oge", "GreaterOrEqual")
+                                        .Case("olt", "Less")
+                                        .Case("ole", "LessOrEqual")
+                                        .Default(""));
+}
+
+LogicalResult exportCompareIntegers(OpExporter &exporter) {
+  auto predicate = cast<mlir::arith::CmpIOp>(exporter.op).getPredicate();
+  return exportComparison(exporter, StringSwitch<StringRef>(stringifyCmpIPredicate(predicate))
+                                        .Case("eq", "Equal")
+                                        .Case("ne", "NotEqual")
+                                        .Cases({"sgt", "ugt"}, "Greater")
+                                        .Cases({"sge", "uge"}, "GreaterOrEqual")
+                                        .Cases({"slt", "ult"}, "Less")
+                                        .Cases({"sle", "ule"}, "LessOrEqual"));
 }
 
 //===----------------------------------------------------------------------===//

@@ -36,19 +36,6 @@ std::vector<std::string> originalNames(mlir::Location location) {
   return names;
 }
 
-int32_t exportedType(mlir::Type element) {
-  auto code = [](DataType type) { return static_cast<int32_t>(type); };
-  if (element.isF32())
-    return code(DataType::Float);
-  if (element.isF64())
-    return code(DataType::Double);
-  if (element.isInteger(64))
-    return code(DataType::Int64);
-  if (element.isInteger(32))
-    return code(DataType::Int32);
-  return element.isInteger(1) ? code(DataType::Bool) : 0;
-}
-
 std::string ExportGraph::unique(StringRef wanted, StringSet<> &taken) {
   if (wanted.empty())
     return {};

@@ -11,9 +11,11 @@
 
 #include "Model.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -23,8 +25,11 @@ namespace phantom::onnx {
 /// Empty for a node without a name.
 std::vector<std::string> originalNames(mlir::Location location);
 
-/// TensorProto.DataType of an element type; 0 if there is none here.
-int32_t exportedType(mlir::Type element);
+/// TensorProto.DataType of an element type; 0 if there is none.
+int32_t exportedType(mlir::Type element, bool isUnsigned);
+
+/// The values of a model that are unsigned integers: its types are signless.
+llvm::DenseSet<mlir::Value> findUnsigned(mlir::func::FuncOp function);
 
 /// Nodes and tensors with unique names, and which tensor stands for which value of the IR.
 class ExportGraph {
@@ -32,6 +37,13 @@ public:
   explicit ExportGraph(Model &model) : model(model) {}
 
   int64_t opset() const { return model.opsets.at(""); }
+
+  void setUnsigned(llvm::DenseSet<mlir::Value> values) { unsignedValues = std::move(values); }
+  /// TensorProto.DataType of a tensor value.
+  int32_t typeOf(mlir::Value value) const {
+    return exportedType(cast<mlir::RankedTensorType>(value.getType()).getElementType(),
+                        unsignedValues.contains(value));
+  }
 
   /// `wanted`, or with a number behind it where that is taken. An empty name is none.
   std::string uniqueNode(llvm::StringRef wanted) { return unique(wanted, nodes); }
@@ -65,6 +77,7 @@ private:
   Model &model;
   llvm::StringSet<> nodes, tensors;
   llvm::DenseMap<mlir::Value, std::string> bound, reserved;
+  llvm::DenseSet<mlir::Value> unsignedValues;
   std::map<std::string, std::string> constants; ///< by type, shape and bytes
 };
 

@@ -37,9 +37,9 @@ LogicalResult exportConstant(OpExporter &exporter) {
   auto elements = dyn_cast<mlir::DenseElementsAttr>(cast<mlir::arith::ConstantOp>(exporter.op).getValue());
   if (!elements)
     return exporter.op->emitError() << "this constant cannot be exported to ONNX: it is no dense tensor";
-  exporter.graph.bind(exporter.op->getResult(0),
-                      exporter.graph.constant(exportedType(elements.getElementType()),
-                                              elements.getType().getShape(), rawElements(elements)));
+  Value value = exporter.op->getResult(0);
+  exporter.graph.bind(value, exporter.graph.constant(exporter.graph.typeOf(value),
+                                                     elements.getType().getShape(), rawElements(elements)));
   return mlir::success();
 }
 

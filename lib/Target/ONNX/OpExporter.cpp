@@ -152,7 +152,7 @@ std::string OpExporter::filled(ArrayRef<int64_t> dims, double number) {
   size_t count = mlir::ShapedType::getNumElements(dims);
   auto constant = [&](auto value) {
     std::vector<decltype(value)> values(count, value);
-    return graph.constant(exportedType(type.getElementType()), dims,
+    return graph.constant(exportedType(type.getElementType(), false), dims,
                           {reinterpret_cast<const char *>(values.data()), count * sizeof(value)});
   };
   return type.getElementType().isF64() ? constant(number) : constant(static_cast<float>(number));

@@ -88,6 +88,9 @@ LogicalResult exportLinear(OpExporter &exporter);
 LogicalResult exportMatmul(OpExporter &exporter);
 
 LogicalResult exportElementwise(OpExporter &exporter); // arith and math ops that are one node
+LogicalResult exportLogic(OpExporter &exporter);
+LogicalResult exportCompareFloats(OpExporter &exporter);
+LogicalResult exportCompareIntegers(OpExporter &exporter);
 LogicalResult exportRsqrt(OpExporter &exporter);
 LogicalResult exportActivation(OpExporter &exporter);
 LogicalResult exportDropout(OpExporter &exporter);

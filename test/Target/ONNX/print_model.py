@@ -6,10 +6,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""usage: print_model.py MODEL   one line per tensor and node; the model is not checked"""
+"""usage: print_model.py MODEL [--types]   one line per tensor and node; the model is not checked"""
 import sys
 
-from onnx import ModelProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 model = ModelProto()
 with open(sys.argv[1], "rb") as file:
@@ -19,7 +19,9 @@ print(f"ir {model.ir_version}, opset {model.opset_import[0].version}, producer {
 for kind, values in (("input", graph.input), ("output", graph.output)):
     for value in values:
         dims = value.type.tensor_type.shape.dim
-        print(f"{kind} {value.name}:", " x ".join(d.dim_param or (str(d.dim_value) if d.dim_value else "?") for d in dims))
+        shape = " x ".join(d.dim_param or (str(d.dim_value) if d.dim_value else "?") for d in dims)
+        types = [TensorProto.DataType.Name(value.type.tensor_type.elem_type)] if "--types" in sys.argv else []
+        print(f"{kind} {value.name}:", shape, *types)
 for tensor in graph.initializer:
     place = {entry.key: entry.value for entry in tensor.external_data}
     print(f"weight {tensor.name}:", " x ".join(map(str, tensor.dims)), *[f"{key}={value}" for key, value in place.items()])

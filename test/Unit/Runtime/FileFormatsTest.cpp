@@ -11,6 +11,8 @@
 #include "phantom-rt/Npy.h"
 #include "phantom-rt/SafeTensors.h"
 
+#include "llvm/Support/MemoryBuffer.h"
+
 #include <cstring>
 
 using namespace phantom::rt;
@@ -204,4 +206,13 @@ TEST(AtomicFile, LeavesNothingBehindOnErrors) {
   folder.write("x", "old");
   EXPECT_SUCCESS(writeFileAtomically(folder.file("x"), write));
   EXPECT_EQ(folder.list(), std::vector<std::string>{"x"});
+  auto fail = [](llvm::raw_ostream &out) {
+    out << "half";
+    return llvm::createStringError("no more");
+  };
+  EXPECT_EQ(message(tryWriteFileAtomically(folder.file("x"), fail)), "no more");
+  EXPECT_EQ(folder.list(), std::vector<std::string>{"x"});
+  EXPECT_EQ(
+      llvm::cantFail(llvm::errorOrToExpected(llvm::MemoryBuffer::getFile(folder.file("x"))))->getBuffer(),
+      "new");
 }
