@@ -40,7 +40,6 @@ EXCEPTIONS = {
     "layer_norm_moments": "a sum becomes ReduceSum, which is not imported",
     "test_layer_normalization": "likewise",
     "microsoft_norms": "RMS normalisation becomes ReduceMean, which is not imported",
-    "constants": "a value of a Constant node is frozen; as an initializer it is trained",
 }
 
 

@@ -11,6 +11,7 @@
 #include "ExportWeights.h"
 #include "OpExporter.h"
 #include "ParameterNames.h"
+#include "Parameters.h"
 #include "WriteModel.h"
 
 #include "phantom-rt/AtomicFile.h"
@@ -65,6 +66,7 @@ private:
   LogicalResult addParameters();
   LogicalResult addNodes();
   void passOutputsOn();
+  void keepFrozen();
   void keepSymbols();
   bool followsBatch(Value value);
   ValueInfo valueInfo(StringRef name, Value value);
@@ -75,8 +77,8 @@ private:
   ExportGraph graph;
   WeightPlan plan;
   func::FuncOp forward;
-  /// The initializers of parameters, and the names that these have in the IR.
-  std::vector<std::pair<Tensor *, std::string>> symbols;
+  /// The initializers of parameters.
+  std::vector<std::pair<std::shared_ptr<Tensor>, ParameterOp>> parameters;
   llvm::DenseMap<Value, bool> batched; ///< what is known of followsBatch
 };
 
@@ -193,7 +195,7 @@ LogicalResult ModelExporter::addParameters() {
     if (mlir::failed(plan.addParameter(declaration, argument, name)))
       return failure();
     if (model.initializers.size() > before)
-      symbols.emplace_back(model.initializers.back().get(), declaration.getSymName().str());
+      parameters.emplace_back(model.initializers.back(), declaration);
   }
   return success();
 }
@@ -217,6 +219,28 @@ void ModelExporter::passOutputsOn() {
       graph.addNode("Identity", "", {graph.tensorOf(value)}, {info.name});
 }
 
+/// A parameter that is not trained, though the importer would train such an initializer, came from a Constant
+/// node.
+void ModelExporter::keepFrozen() {
+  std::vector<Node> constants;
+  for (auto &[tensor, declaration] : parameters) {
+    if (declaration.getTrainable() || !isTrainedUnlessLiteral(model, *tensor))
+      continue;
+    Node &node = constants.emplace_back();
+    node.opType = "Constant";
+    node.outputs = {tensor->name};
+    Attribute &value = node.attributes.emplace_back();
+    value.name = "value";
+    value.kind = Attribute::Kind::Tensor;
+    value.tensor = tensor;
+    erase(model.initializers, tensor);
+  }
+  model.nodes.insert(model.nodes.begin(), std::make_move_iterator(constants.begin()),
+                     std::make_move_iterator(constants.end()));
+  for (auto [index, node] : enumerate(model.nodes))
+    node.index = index;
+}
+
 /// A parameter whose name an exporter made up is named after the node that uses it when it is imported. Where
 /// that would not give the name it has in the IR, it gets this one.
 void ModelExporter::keepSymbols() {
@@ -224,18 +248,22 @@ void ModelExporter::keepSymbols() {
   for (Node &node : model.nodes)
     for (auto [i, input] : enumerate(node.inputs))
       uses[input].push_back({&node, static_cast<unsigned>(i)});
-  for (auto &[tensor, symbol] : symbols) {
+  for (auto &[tensor, declaration] : parameters) {
+    StringRef symbol = declaration.getSymName();
     auto &users = uses[tensor->name];
     if (!isAnonymous(tensor->name) || users.empty())
       continue;
     auto isProduct = [](auto &use) { return use.first->opType == "Gemm" || use.first->opType == "MatMul"; };
     auto naming = find_if(users, isProduct);
     auto [node, input] = naming == users.end() ? users.front() : *naming;
-    if (StringRef(symbol).starts_with(recoverName(*node, input)))
+    if (symbol.starts_with(recoverName(*node, input)))
       continue;
     tensor->name = graph.uniqueTensor(symbol);
     for (auto [user, i] : users)
       user->inputs[i] = tensor->name;
+    for (Node &constant : model.nodes)
+      if (!constant.attributes.empty() && constant.attributes[0].tensor == tensor)
+        constant.outputs = {tensor->name};
   }
 }
 
@@ -250,6 +278,7 @@ LogicalResult ModelExporter::run() {
       mlir::failed(addNodes()))
     return failure();
   passOutputsOn();
+  keepFrozen();
   keepSymbols();
   return success();
 }

@@ -143,6 +143,22 @@ constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "trai
 
 } // namespace
 
+static StringMap<const Node *> collectProducers(const Model &model) {
+  StringMap<const Node *> producers;
+  for (const Node &node : model.nodes)
+    for (const std::string &output : node.outputs)
+      producers[output] = &node;
+  return producers;
+}
+
+bool isTrainedUnlessLiteral(const Model &model, const Tensor &initializer) {
+  StringMap<const Node *> producers = collectProducers(model);
+  SmallVector<Use, 1> uses = collectUses(model)[initializer.name];
+  bool layer = any_of(uses, [&](const Use &use) { return isLayerUse(use, producers); });
+  bool trained = any_of(uses, [](const Use &use) { return isTrainableUse(use, /*literal=*/false); });
+  return trained && !layer && initializer.elements() > kMostConstantElements;
+}
+
 static std::string uniqueName(const std::string &name, StringSet<> &taken) {
   std::string unique = name;
   for (unsigned suffix = 1; is_contained(kReserved, unique) || !taken.insert(unique).second; ++suffix)
@@ -215,10 +231,7 @@ LogicalResult ParameterSet::locate(Parameter &parameter, const Model &model, con
 FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOptions &options,
                                              mlir::MLIRContext &context) {
   StringMap<SmallVector<Use, 1>> uses = collectUses(model);
-  StringMap<const Node *> producers;
-  for (const Node &node : model.nodes)
-    for (const std::string &output : node.outputs)
-      producers[output] = &node;
+  StringMap<const Node *> producers = collectProducers(model);
 
   ParameterSet set;
   StringSet<> taken;

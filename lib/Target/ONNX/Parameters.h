@@ -52,6 +52,9 @@ private:
   std::vector<rt::NamedTensor> written; ///< to the weights file
 };
 
+/// Whether an initializer that is used like this is trained, and the value of a Constant node is not.
+bool isTrainedUnlessLiteral(const Model &model, const Tensor &initializer);
+
 /// Reads all elements of a floating-point tensor as f32; external ones from their file.
 llvm::Expected<std::vector<float>> readFloats(const Tensor &tensor, llvm::StringRef modelPath,
                                               llvm::StringRef dataDir);
