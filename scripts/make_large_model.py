@@ -7,8 +7,8 @@
 # ===-----------------------------------------------------------------------=== #
 """usage: make_large_model.py DIR [--gigabytes N] [--type float|bfloat16]
 
-Writes DIR/large.onnx, an MLP of 8192 neurons per layer, and its weights in two files beside it. The files are sparse: they
-take no space on the disk, and all weights are zero.
+Writes DIR/large.onnx, an MLP of 8192 neurons per layer, and its weights in two files beside it. The files are sparse:
+they take no space on the disk, and all weights are zero.
 """
 import argparse
 import os

@@ -5,8 +5,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""Trained models as ONNX: ONNX's checker accepts them, NumPy computes from them what phantom-run does, and dense ones are
-the original graph. The weights are those of NumPy's composition."""
+"""Trained models as ONNX: ONNX's checker accepts them, NumPy computes from them what phantom-run does, and dense ones
+are the original graph. The weights are those of NumPy's composition."""
 import dataclasses
 import itertools
 

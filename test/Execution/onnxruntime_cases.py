@@ -5,8 +5,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""Exported models pass the newest onnx.checker and compute in onnxruntime what phantom-run computes, what the model that was
-imported computes there, and what ONNX's test data says. Only with run.py --with-onnxruntime."""
+"""Exported models pass the newest onnx.checker and compute in onnxruntime what phantom-run computes, what the model
+that was imported computes there, and what ONNX's test data says. Only with run.py --with-onnxruntime."""
 import dataclasses
 import glob
 import itertools
@@ -29,7 +29,8 @@ TEST_DATA = "/usr/share/libonnx-testdata/data"
 
 
 def compute(scratch, jobs):
-    """`jobs`: (model's path, inputs by name, whether onnx.checker must accept it); yields outputs by name, or the error."""
+    """`jobs`: (model's path, inputs by name, whether onnx.checker must accept it); yields the outputs by name, or the
+    error."""
     listed = []
     for i, (model, inputs, checked) in enumerate(jobs):
         np.savez(scratch.path(f"inputs-{i}.npz"), **inputs)
@@ -57,8 +58,8 @@ def _trained(scratch, flags, x, forms):
     names = ["trained.safetensors"] + [f"{form}.onnx" for form in forms]
     for name in names:
         scratch.run(*train, "--save", name, *(["--factored"] if name == "factored.onnx" else []))
-    scratch.run("infer", "model.onnx", *flags, "--init", "from-file=trained.safetensors", "--inputs", "x.npy", "--outputs",
-                "y.npy", "--batch-size", len(x))
+    scratch.run("infer", "model.onnx", *flags, "--init", "from-file=trained.safetensors", "--inputs", "x.npy",
+                "--outputs", "y.npy", "--batch-size", len(x))
     for command in (["--import-onnx", "model.onnx", "-o", "model.mlir"],
                     ["--export-onnx", "model.mlir", "-o", "external.onnx", "--weights", "trained.safetensors",
                      "--external-data"]):

@@ -7,9 +7,9 @@
 # ===-----------------------------------------------------------------------=== #
 """usage: onnxruntime_oracle.py JOBS.json
 
-Run by a Python that has onnx and onnxruntime. A job is {"model": path, "check": bool, "inputs": npz, "outputs": npz}: the
-model must pass onnx.checker, if that is asked, and what onnxruntime computes of the inputs is written. Inputs of f64 are
-rounded where the model takes f32. Prints one JSON object per job, with an "error" or null.
+Run by a Python that has onnx and onnxruntime. A job is {"model": path, "check": bool, "inputs": npz, "outputs": npz}:
+the model must pass onnx.checker, if that is asked, and what onnxruntime computes of the inputs is written. Inputs of
+f64 are rounded where the model takes f32. Prints one JSON object per job, with an "error" or null.
 """
 import json
 import sys

@@ -28,7 +28,8 @@ print(json.dumps({"seconds": time.monotonic() - start, "code": process.returncod
 
 def measured(scratch, tool, *arguments):
     command = [os.path.join(scratch.options.tools_dir, tool), *arguments]
-    process = subprocess.run([sys.executable, "-c", MEASURE, *command], cwd=scratch.folder, capture_output=True, text=True)
+    process = subprocess.run([sys.executable, "-c", MEASURE, *command], cwd=scratch.folder, capture_output=True,
+                             text=True)
     result = json.loads(process.stdout)
     check(result["code"] == 0, f"{' '.join(command)}: {result['errors']}")
     return result
@@ -38,8 +39,8 @@ def large(gigabytes, kind):
 
     def run(options):
         with Scratch(options) as scratch:
-            made = subprocess.run([sys.executable, MAKE_MODEL, scratch.folder, "--gigabytes", str(gigabytes), "--type",
-                                   kind], capture_output=True, text=True)
+            command = [sys.executable, MAKE_MODEL, scratch.folder, "--gigabytes", str(gigabytes), "--type", kind]
+            made = subprocess.run(command, capture_output=True, text=True)
             check(made.returncode == 0, made.stderr)
             result = measured(scratch, "phantom-translate", "--import-onnx", "large.onnx", "-o", "large.mlir")
             text = os.path.getsize(scratch.path("large.mlir"))
