@@ -37,11 +37,11 @@ func.func @gelu_without_half(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
 
 // -----
 
-func.func @quick_gelu(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+func.func @shifted_silu(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
   %c = arith.constant dense<1.702> : tensor<8x4xf32>
-  %u = arith.mulf %x, %c : tensor<8x4xf32>
+  %u = arith.addf %x, %c : tensor<8x4xf32>
   %s = phantom.activation <sigmoid> %u : tensor<8x4xf32>
-  // expected-remark @+1 {{looks like 'silu', but the argument of its gate has the coefficients 1.702}}
+  // expected-remark @+1 {{looks like 'silu', but the argument of its gate has the coefficients 1.0}}
   %y = arith.mulf %x, %s : tensor<8x4xf32>
   return %y : tensor<8x4xf32>
 }

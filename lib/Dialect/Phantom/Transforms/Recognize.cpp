@@ -1,4 +1,4 @@
-//===- Recognize.cpp - Finds linear layers and activations ------*- C++ -*-===//
+//===- Recognize.cpp - Finds layers, activations and norms ------*- C++ -*-===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -12,6 +12,9 @@
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace mlir::phantom {
@@ -98,21 +101,55 @@ struct FoldTransposeOfWeight : OpRewritePattern<LinearOp> {
   }
 };
 
+/// linear (reshape x), w  -->  reshape (linear x, w), where the reshape only merges leading dimensions
+/// GPT-2 flattens its activations around every layer; the reshapes that are left cancel.
+struct LinearBeforeReshape : OpRewritePattern<LinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LinearOp op, PatternRewriter &rewriter) const override {
+    auto reshape = op.getInput().getDefiningOp<ReshapeOp>();
+    if (!reshape)
+      return rewriter.notifyMatchFailure(op, "operand is no reshape");
+    auto from = cast<RankedTensorType>(reshape.getInput().getType()),
+         to = cast<RankedTensorType>(reshape.getOutput().getType());
+    bool merges = to.getRank() == 2 && from.getRank() > 2 && from.getShape().back() == to.getShape().back() &&
+                  !from.isDynamicDim(from.getRank() - 1);
+    if (!merges)
+      return rewriter.notifyMatchFailure(op, "operand is reshaped to something else than rows");
+    SmallVector<int64_t> shape(from.getShape());
+    auto type = cast<RankedTensorType>(op.getOutput().getType());
+    shape.back() = type.getShape().back();
+    Value linear = LinearOp::create(rewriter, op.getLoc(), type.clone(shape), reshape.getInput(),
+                                    op.getWeight(), op.getBias(), op.getIoAttr());
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, type, linear);
+    return success();
+  }
+};
+
 class RecognizePass : public phantom::impl::PhantomRecognizeBase<RecognizePass> {
 public:
   LogicalResult initialize(MLIRContext *context) override {
     RewritePatternSet set(context);
-    set.add<RecognizeBias, FoldTransposeOfWeight>(context);
+    set.add<RecognizeBias, FoldTransposeOfWeight, LinearBeforeReshape>(context);
+    ReshapeOp::getCanonicalizationPatterns(set, context);
+    populateRecognizeNormalizationPatterns(set);
     populateRecognizeActivationPatterns(set);
     patterns = std::move(set);
     return success();
   }
 
   void runOnOperation() override {
+    // What is computed twice is one value to the patterns.
+    IRRewriter rewriter(&getContext());
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      DominanceInfo dominance(function);
+      eliminateCommonSubExpressions(rewriter, dominance, function);
+    }
     if (failed(applyPatternsGreedily(getOperation(), patterns)))
       return signalPassFailure();
     getOperation().walk(remarkOnBias);
     remarkOnActivations(getOperation());
+    remarkOnNormalizations(getOperation());
   }
 
 private:

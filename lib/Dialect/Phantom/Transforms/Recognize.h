@@ -16,6 +16,12 @@ namespace mlir::phantom {
 /// Products that are GELU or SiLU become `phantom.activation`.
 void populateRecognizeActivationPatterns(RewritePatternSet &patterns);
 
+/// Products that normalise samples become `phantom.normalize`.
+void populateRecognizeNormalizationPatterns(RewritePatternSet &patterns);
+
+/// Remarks on products that look like a normalisation and are none.
+void remarkOnNormalizations(Operation *root);
+
 /// Remarks on what is left of products that look like one.
 void remarkOnActivations(Operation *root);
 

@@ -85,7 +85,8 @@ std::optional<Gate> matchGate(const Product::Factor &factor) {
 struct Match {
   ActivationKind activation;
   Value input;
-  Product rest; ///< other factors, their coefficient as it is
+  Product rest;     ///< other factors, their coefficient as it is
+  double slope = 1; ///< α in x · sigmoid(αx), which is silu(αx)/α: QuickGELU, with α = 1.702
 };
 
 /// Where a gate has the right form of an argument and is multiplied by the input, but the coefficient is
@@ -125,6 +126,12 @@ std::optional<Match> matchActivation(const Product &product, const Gate &gate,
       rest.coefficient = 1;
       return Match{form.activation, input, rest};
     }
+    bool scaledSilu = form.activation == ActivationKind::Silu && inputProduct.coefficient == 1 &&
+                      (*argument)[1] > 0 && nearlyEqual(*argument, {0, (*argument)[1], 0, 0});
+    if (scaledSilu && nearlyEqual(coefficient, 1, 1)) {
+      rest.coefficient = 1;
+      return Match{form.activation, input, rest, (*argument)[1]};
+    }
     // A scaled input is a poorer guess than what is scaled.
     if (!miss && inputProduct.coefficient == 1 && (sameArgument || (*argument)[1] != 0))
       miss = NearMiss{&form, coefficient, sameArgument ? std::nullopt : argument};
@@ -141,6 +148,19 @@ std::optional<Match> matchActivation(Operation *op, std::optional<NearMiss> &mis
   return std::nullopt;
 }
 
+/// value · factor
+Value scaled(PatternRewriter &rewriter, Location loc, Value value, double factor) {
+  if (factor == 1)
+    return value;
+  auto type = cast<RankedTensorType>(value.getType());
+  auto scalar = RankedTensorType::get({}, type.getElementType());
+  auto number = FloatAttr::get(type.getElementType(), factor);
+  Value constant =
+      arith::ConstantOp::create(rewriter, loc, DenseElementsAttr::get(scalar, number.getValue()));
+  Value wide = BroadcastOp::create(rewriter, loc, type, constant, value);
+  return arith::MulFOp::create(rewriter, loc, value, wide);
+}
+
 /// Π factors with an activation among them  -->  activation · Π other factors
 template <typename Op> struct RecognizeActivation : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
@@ -155,8 +175,10 @@ template <typename Op> struct RecognizeActivation : OpRewritePattern<Op> {
       if (Operation *factor = operand.getDefiningOp();
           isa_and_nonnull<arith::MulFOp, arith::DivFOp>(factor) && matchActivation(factor, miss))
         return rewriter.notifyMatchFailure(op, "a factor is an activation");
-    Value result = ActivationOp::create(rewriter, op.getLoc(), op.getType(), match->activation, match->input,
+    Value input = scaled(rewriter, op.getLoc(), match->input, match->slope);
+    Value result = ActivationOp::create(rewriter, op.getLoc(), op.getType(), match->activation, input,
                                         llvm::APFloat(0.0));
+    result = scaled(rewriter, op.getLoc(), result, 1 / match->slope);
     for (const Product::Factor &factor : match->rest.factors) {
       if (factor.inverse)
         result = arith::DivFOp::create(rewriter, op.getLoc(), result, factor.value);

@@ -12,11 +12,13 @@
 include "mlir/Pass/PassBase.td"
 
 def PhantomRecognize : Pass<"phantom-recognize", "::mlir::ModuleOp"> {
-  let summary = "recognise linear layers and activations in imported models";
+  let summary = "recognise layers, activations and normalisations in imported models";
   let description = [{
     Normalises and then matches: `matmul`-like `linear` ops and the addition of a bias in either order become one biased
-    `phantom.linear`; every spelling of GELU and SiLU in `arith` and `math` ops becomes `phantom.activation`. A remark
-    explains each near miss.
+    `phantom.linear`, also where activations are flattened around it (GPT-2's Conv1D); every spelling of GELU and SiLU
+    (QuickGELU among them) in `arith` and `math` ops becomes `phantom.activation`; x·(mean(x²) + ε)^(−1/2), with means, roots and
+    factors in any spelling and order, becomes `phantom.normalize`, with its scale and shift. What is computed twice is
+    computed once. A remark explains each near miss.
 
     ```mlir
     %m = phantom.linear %x, %w : (tensor<8x4xf32>, tensor<3x4xf32>) -> tensor<8x3xf32>
