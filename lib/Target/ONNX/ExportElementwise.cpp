@@ -143,8 +143,10 @@ LogicalResult exportActivation(OpExporter &exporter) {
                    : exportGeluTanh(exporter, x);
   case ActivationKind::Silu:
     return exporter.result("Mul", {x, exporter.node("Sigmoid", {x})});
+  default:
+    return exporter.op->emitError() << "the activation '" << stringifyActivationKind(activation.getKind())
+                                    << "' cannot be exported to ONNX";
   }
-  llvm_unreachable("unknown activation");
 }
 
 /// Without a training mode: the identity, as here outside training.
