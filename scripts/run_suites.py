@@ -138,7 +138,12 @@ def main():
     parser.add_argument("--jobs", type=int, required=True)
     parser.add_argument("--sanitize", default="")
     parser.add_argument("--suite", action="append", choices=list(SUITES))
+    parser.add_argument("--with-pytorch", action="store_true")
     options = parser.parse_args()
+    if options.with_pytorch:
+        SUITES["pytorch"] = run_script(os.path.join("PyTorch", "run.py"))
+        if options.suite:
+            options.suite.append("pytorch")
     set_sanitizer_environment(options.sanitize)
 
     total, lines = Counts(), []
