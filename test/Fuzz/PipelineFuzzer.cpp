@@ -23,11 +23,10 @@ using namespace mlir;
 /// The options that the first line names; the default ones where it names none.
 static std::unique_ptr<::phantom::TrainPipelineOptions> readOptions(llvm::StringRef text) {
   llvm::StringRef line = text.take_until([](char c) { return c == '\n'; });
-  if (line.consume_front("// "))
-    if (auto options = ::phantom::TrainPipelineOptions::createFromString(line, llvm::nulls());
-        succeeded(options))
-      return std::move(*options);
-  return std::make_unique<::phantom::TrainPipelineOptions>();
+  auto options = std::make_unique<::phantom::TrainPipelineOptions>();
+  if (line.consume_front("// ") && failed(options->parseFromString(line)))
+    return std::make_unique<::phantom::TrainPipelineOptions>();
+  return options;
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -9,6 +9,8 @@
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
 #include "llvm/Support/GlobPattern.h"
 
 namespace mlir::phantom {
