@@ -115,6 +115,7 @@ SUITES = {
     "lit": run_lit,
     "unit": run_unit,
     "execution": run_script(os.path.join("Execution", "run.py")),
+    "onnx": run_script(os.path.join("ONNX", "run.py")),
     "docs": run_script(os.path.join("Docs", "run.py")),
 }
 

@@ -74,10 +74,10 @@ private:
     RewritePatternSet patterns(&getContext());
     populateModelToLinalgPatterns(patterns);
     populateNormalizeToLinalgPatterns(patterns);
+    populateDataToLinalgPatterns(patterns);
     populateLossToLinalgPatterns(patterns);
     populateUpdateToLinalgPatterns(patterns);
-    if (referenceGemm)
-      populateGemmToLinalgPatterns(patterns);
+    populateGemmToLinalgPatterns(patterns, /*all=*/referenceGemm);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }

@@ -92,6 +92,8 @@ struct FuseActivation : OpRewritePattern<ActivationOp> {
     GemmOp gemm = soleGemm(op.getInput());
     if (!gemm || gemm.getEpilogue())
       return rewriter.notifyMatchFailure(op, "not of a GEMM of its own");
+    if (op.getKind() == ActivationKind::Softplus)
+      return rewriter.notifyMatchFailure(op, "GEMMs have no such epilogue");
     bool takesAlpha = op.getKind() == ActivationKind::LeakyRelu || op.getKind() == ActivationKind::Elu;
     FloatAttr alpha = takesAlpha ? op.getAlphaAttr() : FloatAttr();
     replaceWithGemm(rewriter, op, op.getInput(), gemm, [&](GemmOp fused) {

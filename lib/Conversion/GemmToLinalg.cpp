@@ -20,7 +20,7 @@ namespace {
 
 /// A plain loop nest (m, k, n), and one elementwise op for bias and activation.
 struct GemmToLinalg : OpRewritePattern<GemmOp> {
-  using OpRewritePattern::OpRewritePattern;
+  GemmToLinalg(MLIRContext *context, bool all) : OpRewritePattern(context), all(all) {}
 
   LogicalResult matchAndRewrite(GemmOp op, PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
@@ -28,6 +28,8 @@ struct GemmToLinalg : OpRewritePattern<GemmOp> {
     if (!op.getResult())
       return rewriter.notifyMatchFailure(op, "is on buffers");
     RankedTensorType type = tensorTypeOf(op.getC());
+    if (!all && type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "is for the GEMM library");
     AffineExpr m, k, n;
     bindDims(context, m, k, n);
     auto map = [&](AffineExpr x, AffineExpr y, bool transposed) {
@@ -50,6 +52,8 @@ struct GemmToLinalg : OpRewritePattern<GemmOp> {
   }
 
 private:
+  bool all;
+
   /// In place on the product.
   static Value createEpilogue(PatternRewriter &rewriter, GemmOp op, Value product) {
     AffineMap all = rewriter.getMultiDimIdentityMap(2);
@@ -76,6 +80,6 @@ private:
 
 } // namespace
 
-void mlir::phantom::populateGemmToLinalgPatterns(RewritePatternSet &patterns) {
-  patterns.add<GemmToLinalg>(patterns.getContext());
+void mlir::phantom::populateGemmToLinalgPatterns(RewritePatternSet &patterns, bool all) {
+  patterns.add<GemmToLinalg>(patterns.getContext(), all);
 }

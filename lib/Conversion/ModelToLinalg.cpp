@@ -57,6 +57,10 @@ Value mlir::phantom::createActivation(Scalars &s, ActivationKind kind, double al
     return s.mul(s.mul(s.constant(0.5), x), s.add(s.constant(1), geluTanh(s, x)));
   case ActivationKind::Silu:
     return s.mul(x, s.sigmoid(x));
+  case ActivationKind::Softplus: { // max(x, 0) + log(1 + e^−|x|)
+    Value decay = s.exp(s.neg(math::AbsFOp::create(s.b, x)));
+    return s.add(s.max(x, s.constant(0)), math::Log1pOp::create(s.b, decay));
+  }
   }
   llvm_unreachable("unknown activation");
 }
@@ -96,6 +100,8 @@ static Value createActivationGradient(Scalars &s, ActivationKind kind, double al
     Value y = s.sigmoid(v);
     return s.mul(dy, s.mul(y, s.add(one, s.mul(v, s.sub(one, y)))));
   }
+  case ActivationKind::Softplus:
+    return s.mul(dy, s.sigmoid(v));
   }
   llvm_unreachable("unknown activation");
 }
@@ -140,14 +146,6 @@ struct ActivationGradientToLinalg : OpRewritePattern<ActivationGradientOp> {
 
 SmallVector<IteratorType> allParallel(int64_t rank) {
   return SmallVector<IteratorType>(rank, IteratorType::parallel);
-}
-
-/// A generic that only moves elements: the result at its indices is the input at those of `map`.
-Value createMove(OpBuilder &builder, Location loc, Value input, AffineMap map, RankedTensorType type) {
-  Value init = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
-  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
-  auto copy = [](ImplicitLocOpBuilder &, ValueRange v) -> SmallVector<Value> { return {v[0]}; };
-  return createGeneric(builder, loc, input, init, {map, identity}, allParallel(type.getRank()), copy).front();
 }
 
 struct BroadcastToLinalg : OpRewritePattern<BroadcastOp> {
@@ -237,6 +235,8 @@ struct ReduceSumToLinalg : OpRewritePattern<ReduceSumOp> {
     Value zero = createFilled(rewriter, op.getLoc(), out, 0);
     auto flags = lastSummed ? arith::FastMathFlags::reassoc : arith::FastMathFlags::none;
     auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+      if (isa<IntegerType>(v[0].getType()))
+        return {arith::AddIOp::create(b, v[1], v[0])};
       return {arith::AddFOp::create(b, v[1], v[0], flags)};
     };
     rewriter.replaceOp(op, createGeneric(rewriter, op.getLoc(), op.getInput(), zero,

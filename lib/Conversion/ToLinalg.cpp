@@ -65,8 +65,21 @@ Value mlir::phantom::createElementwise(OpBuilder &builder, Location loc, RankedT
   return createGeneric(builder, loc, inputs, init, maps, iterators, body).front();
 }
 
+Value mlir::phantom::createMove(OpBuilder &builder, Location loc, Value input, AffineMap map,
+                                RankedTensorType type) {
+  Value init = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
+  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  auto copy = [](ImplicitLocOpBuilder &, ValueRange v) -> SmallVector<Value> { return {v[0]}; };
+  return createGeneric(builder, loc, input, init, {map, identity}, iterators, copy).front();
+}
+
 Value mlir::phantom::createFilled(OpBuilder &builder, Location loc, RankedTensorType type, double value) {
-  Value scalar = arith::ConstantOp::create(builder, loc, FloatAttr::get(type.getElementType(), value));
+  Type element = type.getElementType();
+  TypedAttr attribute = isa<FloatType>(element)
+                            ? TypedAttr(FloatAttr::get(element, value))
+                            : TypedAttr(IntegerAttr::get(element, static_cast<int64_t>(value)));
+  Value scalar = arith::ConstantOp::create(builder, loc, attribute);
   Value init = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
   return linalg::FillOp::create(builder, loc, scalar, init).getResult(0);
 }

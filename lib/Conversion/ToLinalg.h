@@ -59,6 +59,9 @@ SmallVector<Value> createGeneric(OpBuilder &builder, Location loc, ValueRange in
 Value createElementwise(OpBuilder &builder, Location loc, RankedTensorType type, ValueRange inputs,
                         GenericBody body);
 
+/// A generic that only moves elements: the result at its indices is the input at those of `map`.
+Value createMove(OpBuilder &builder, Location loc, Value input, AffineMap map, RankedTensorType type);
+
 /// A new tensor of one value.
 Value createFilled(OpBuilder &builder, Location loc, RankedTensorType type, double value);
 
@@ -78,9 +81,11 @@ Value createActivation(Scalars &s, ActivationKind kind, double alpha, Value x);
 
 void populateModelToLinalgPatterns(RewritePatternSet &patterns);
 void populateNormalizeToLinalgPatterns(RewritePatternSet &patterns);
+void populateDataToLinalgPatterns(RewritePatternSet &patterns);
 void populateLossToLinalgPatterns(RewritePatternSet &patterns);
 void populateUpdateToLinalgPatterns(RewritePatternSet &patterns);
-void populateGemmToLinalgPatterns(RewritePatternSet &patterns);
+/// Of all GEMMs, or only of those of types that the GEMM library does not have.
+void populateGemmToLinalgPatterns(RewritePatternSet &patterns, bool all);
 
 } // namespace mlir::phantom
 

@@ -75,6 +75,9 @@ private:
 mlir::FailureOr<OwningOpRef<ModuleOp>> readModel(StringRef path, mlir::MLIRContext &context,
                                                  const phantom::CompileOptions &options) {
   if (path.ends_with(".mlir") || path.ends_with(".mlirbc")) {
+    if (!options.constants.empty())
+      return mlir::emitError(mlir::UnknownLoc::get(&context))
+             << "--constants is for ONNX models; in an .mlir file, edit the function";
     OwningOpRef<ModuleOp> module = mlir::parseSourceFile<ModuleOp>(path, &context);
     if (!module)
       return mlir::failure();
@@ -83,17 +86,24 @@ mlir::FailureOr<OwningOpRef<ModuleOp>> readModel(StringRef path, mlir::MLIRConte
   phantom::onnx::ImportOptions import;
   import.dataDir = options.dataDir;
   import.sharedParameters = options.sharedParameters;
+  import.constants = options.constants;
   return phantom::onnx::importOnnxModel(path, context, import);
 }
 
 /// The model's own batch, or 32 where it leaves it open.
 int64_t defaultBatch(ModuleOp module) {
+  constexpr int64_t open = 32;
   auto forward = module.lookupSymbol<FuncOp>("forward");
-  if (forward && forward.getNumArguments() > 0)
-    if (auto type = dyn_cast<mlir::RankedTensorType>(forward.getArgumentTypes()[0]);
-        type && type.getRank() > 0 && !type.isDynamicDim(0))
-      return type.getDimSize(0);
-  return 32;
+  if (!forward)
+    return open;
+  int64_t batch = 1;
+  for (mlir::Type type : llvm::reverse(forward.getArgumentTypes())) {
+    auto tensor = dyn_cast<mlir::RankedTensorType>(type);
+    if (tensor && !tensor.hasStaticShape())
+      return open;
+    batch = tensor && tensor.getRank() > 0 ? tensor.getDimSize(0) : 1;
+  }
+  return batch;
 }
 
 /// The last dimension of the model's first output; 0 if there is none.

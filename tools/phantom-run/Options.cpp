@@ -59,7 +59,10 @@ Text init("init", everywhere, partitionFlags, "START", "from-dense, random or fr
           "from-dense");
 Text dataParallel("data-parallel", everywhere, partitionFlags, "D", "not in this version, but for 1", "1");
 
-Text inputs("inputs", everywhere, dataFlags, "[NAME=]F.npy[,...]", "model inputs, one row per sample");
+Text inputs("inputs", everywhere, dataFlags, "[NAME=]F.npy[,...]",
+            "model inputs, one row per sample; for infer also whole arrays");
+Text constants("constants", everywhere, dataFlags, "NAME=F.npy[,...]",
+               "inputs that become constants of the model: shapes, axes, single numbers");
 Text targets("targets", withLoss, dataFlags, "F.npy", "classes, or values of the output's shape");
 Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
 Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy", "held-out targets");
@@ -104,7 +107,8 @@ Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
 
-Text outputs("outputs", inferOnly, outputFlags, "F.npy", "the model's first output");
+Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
+             "files to write; NAME where the model has several outputs");
 Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
 Text trace("trace", trainOnly, outputFlags, "F.json", "Chrome trace of the first 10 steps");
 Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
@@ -190,6 +194,21 @@ Error refuseLaterFlags() {
   return Error::success();
 }
 
+/// "x.npy" or "name=x.npy,other=y.npy".
+std::vector<rt::NamedFile> namedFiles(StringRef text) {
+  std::vector<rt::NamedFile> files;
+  SmallVector<StringRef> parts;
+  text.split(parts, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef part : parts) {
+    auto [name, path] = part.split('=');
+    if (path.empty())
+      files.push_back({"", name.str()});
+    else
+      files.push_back({name.str(), path.str()});
+  }
+  return files;
+}
+
 Error readPartition(RunOptions &options) {
   CompileOptions &compile = options.compile;
   options.strategyName = strategy;
@@ -201,6 +220,11 @@ Error readPartition(RunOptions &options) {
                  choice<Mode>(sharedParameters,
                               {{"auto", Mode::Auto}, {"keep", Mode::Keep}, {"separate", Mode::Separate}})))
     return error;
+  for (const rt::NamedFile &file : namedFiles(constants)) {
+    if (file.name.empty())
+      return flagError(constants, "name the input of each file: NAME=F.npy");
+    compile.constants[file.name] = file.path;
+  }
   if (StringRef(init).consume_front("from-file=")) {
     options.session.parameterFile = StringRef(init).drop_front(strlen("from-file=")).str();
     if (options.session.parameterFile.empty())
@@ -253,26 +277,11 @@ Error readExecution(RunOptions &options) {
   return Error::success();
 }
 
-/// "x.npy" or "name=x.npy,other=y.npy".
-std::vector<rt::InputFile> inputFiles(StringRef text) {
-  std::vector<rt::InputFile> files;
-  SmallVector<StringRef> parts;
-  text.split(parts, ',', -1, /*KeepEmpty=*/false);
-  for (StringRef part : parts) {
-    auto [name, path] = part.split('=');
-    if (path.empty())
-      files.push_back({"", name.str()});
-    else
-      files.push_back({name.str(), path.str()});
-  }
-  return files;
-}
-
 Error readData(const Text &inputFlag, const Text *targetFlag, rt::DataFiles &files) {
   if (!inputFlag.given())
     return createStringError("--" + inputFlag.ArgStr +
                              " is missing: name the .npy file of the model's input");
-  files.inputs = inputFiles(inputFlag);
+  files.inputs = namedFiles(inputFlag);
   if (!targetFlag)
     return Error::success();
   if (!targetFlag->given())
@@ -358,10 +367,12 @@ Error readCommand(RunOptions &options) {
     return readLoss(options);
   case Command::Infer:
     options.compile.functions = {"forward"};
-    options.outputs = outputs;
+    options.outputs = namedFiles(outputs);
     if (options.outputs.empty())
       return createStringError("--outputs is missing: name the .npy file to write");
-    return readData(inputs, nullptr, options.inference);
+    // A model may have no inputs; one that has says which file is missing.
+    options.inference.inputs = namedFiles(inputs);
+    return Error::success();
   }
   llvm_unreachable("unknown command");
 }

@@ -26,9 +26,9 @@ struct RunOptions {
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none
   rt::DataFiles inference;
-  std::string outputs;       ///< of infer
-  std::string gradientsFile; ///< --dump-gradients
-  std::string saveFile;      ///< .safetensors, or .onnx
+  std::vector<rt::NamedFile> outputs; ///< of infer
+  std::string gradientsFile;          ///< --dump-gradients
+  std::string saveFile;               ///< .safetensors, or .onnx
   onnx::ExportForm saveForm = onnx::ExportForm::Dense;
   std::string summaryFile;
   std::string strategyName;

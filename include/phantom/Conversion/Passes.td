@@ -103,7 +103,8 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
     outputs are the parameter and its states. Ops that need the rank read it from a new last argument
     (`phantom.scalar = "rank"`).
 
-    With `reference-gemm` GEMMs become loops as well, in f32 or f64: an oracle for the library's.
+    With `reference-gemm` GEMMs become loops as well, in f32 or f64: an oracle for the library's. Those of f64
+    always do: the library has none.
 
     ```mlir
     %y = phantom.activation <relu> %x : tensor<8x4xf32>
@@ -121,7 +122,7 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
     Option<"referenceGemm", "reference-gemm", "bool", /*default=*/"false", "lower GEMMs to loops, too">,
     Option<"fuse", "fuse", "bool", /*default=*/"true", "fuse elementwise ops">
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect",
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
 }
 

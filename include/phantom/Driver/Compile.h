@@ -16,6 +16,7 @@
 #include "llvm/Support/Error.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,9 +46,10 @@ struct CompileOptions {
   bool fuseEpilogues = true;
   bool overlapExchanges = true;
   onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;
-  std::string dataDir;  ///< of external data; empty: the model's folder
-  bool remarks = false; ///< print the passes' remarks
-  bool strict = false;  ///< a warning (an option without effect) is an error
+  std::string dataDir;                          ///< of external data; empty: the model's folder
+  std::map<std::string, std::string> constants; ///< .npy files of inputs that become constants
+  bool remarks = false;                         ///< print the passes' remarks
+  bool strict = false;                          ///< a warning (an option without effect) is an error
   /// If set, called with the model as it was read and the program that was made of it. A failure of it, which
   /// has emitted an error, is one of the compilation.
   std::function<mlir::LogicalResult(mlir::ModuleOp model, const rt::Program &program)> onCompiled;

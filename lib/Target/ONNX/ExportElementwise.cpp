@@ -143,6 +143,8 @@ LogicalResult exportActivation(OpExporter &exporter) {
                    : exportGeluTanh(exporter, x);
   case ActivationKind::Silu:
     return exporter.result("Mul", {x, exporter.node("Sigmoid", {x})});
+  case ActivationKind::Softplus:
+    return exporter.result("Softplus", {x});
   default:
     return exporter.op->emitError() << "the activation '" << stringifyActivationKind(activation.getKind())
                                     << "' cannot be exported to ONNX";

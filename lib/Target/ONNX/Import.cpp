@@ -8,6 +8,7 @@
 
 #include "phantom/Target/ONNX/Import.h"
 
+#include "BindConstants.h"
 #include "NodeImporter.h"
 #include "Normalize.h"
 #include "Parameters.h"
@@ -33,7 +34,11 @@ class GraphImporter {
 public:
   GraphImporter(const Model &model, const ParameterSet &parameters, const ImportOptions &options,
                 MLIRContext &context)
-      : model(model), parameters(parameters), options(options), builder(&context) {}
+      : model(model), parameters(parameters), options(options), builder(&context) {
+    table.doubles = none_of(parameters.parameters(), [](const Parameter &parameter) {
+      return parameter.tensor->type == static_cast<int32_t>(DataType::Double);
+    });
+  }
 
   FailureOr<OwningOpRef<ModuleOp>> run(ArrayRef<std::string> outputValues);
 
@@ -61,9 +66,9 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const ValueInfo &input) {
   };
   if (input.type == 0)
     return refuse() << "is no tensor";
-  if (!isFloatType(input.type))
-    return refuse() << "has elements of type " << dataTypeName(input.type)
-                    << ", which is not supported: only floating-point inputs are";
+  Type element = elementType(input.type, table.doubles, builder);
+  if (!element)
+    return refuse() << "has elements of type " << dataTypeName(input.type) << ", which is not supported";
   if (!input.shape)
     return refuse() << "has no shape: export the model with shapes";
   SmallVector<int64_t> shape;
@@ -85,10 +90,10 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const ValueInfo &input) {
     elements *= *dimension.value;
     shape.push_back(*dimension.value);
   }
-  if (input.type != static_cast<int32_t>(DataType::Float))
+  if (element.isF32() && input.type != static_cast<int32_t>(DataType::Float))
     emitRemark(named(input.name)) << "input " << quoteName(input.name) << " is computed in float, not in "
                                   << dataTypeName(input.type);
-  return RankedTensorType::get(shape, builder.getF32Type());
+  return RankedTensorType::get(shape, element);
 }
 
 LogicalResult GraphImporter::declareParameters(ModuleOp module) {
@@ -106,8 +111,6 @@ LogicalResult GraphImporter::declareParameters(ModuleOp module) {
 }
 
 LogicalResult GraphImporter::createFunction(ModuleOp module) {
-  if (model.inputs.empty())
-    return emitError(modelLocation(model, *builder.getContext())) << "the model has no inputs";
   SmallVector<Type> types;
   for (const ValueInfo &input : model.inputs) {
     FailureOr<RankedTensorType> type = inputType(input);
@@ -123,12 +126,18 @@ LogicalResult GraphImporter::createFunction(ModuleOp module) {
   for (const ValueInfo &input : model.inputs) {
     function.setArgAttr(next, PhantomDialect::kInput, builder.getStringAttr(input.name));
     block->getArgument(next).setLoc(named(input.name));
+    table.declaredTypes[input.name] = input.type;
+    if (isUnsignedType(input.type)) {
+      function.setArgAttr(next, PhantomDialect::kUnsigned, builder.getUnitAttr());
+      table.unsignedValues.insert(block->getArgument(next));
+    }
     table.values[input.name] = block->getArgument(next++);
   }
   for (const Parameter &parameter : parameters.parameters()) {
     function.setArgAttr(next, PhantomDialect::kParameter,
                         FlatSymbolRefAttr::get(builder.getContext(), parameter.symbol));
     block->getArgument(next).setLoc(named(parameter.tensor->name));
+    table.declaredTypes[parameter.tensor->name] = parameter.tensor->type;
     table.values[parameter.tensor->name] = block->getArgument(next++);
   }
   for (const auto &tensor : model.initializers)
@@ -147,7 +156,9 @@ LogicalResult GraphImporter::importNodes() {
       return importer.error() << "has " << node.inputs.size() << " inputs; it takes " << op->minInputs
                               << (op->minInputs == op->maxInputs ? ""
                                                                  : " to " + std::to_string(op->maxInputs));
-    if (mlir::failed(op->importNode(importer)) || mlir::failed(importer.checkAttributesRead()))
+    FailureOr<bool> folded = foldKnown(importer);
+    if (mlir::failed(folded) || (!*folded && mlir::failed(op->importNode(importer))) ||
+        mlir::failed(importer.checkAttributesRead()))
       return failure();
   }
   return success();
@@ -160,17 +171,25 @@ LogicalResult GraphImporter::createReturn(ArrayRef<std::string> outputValues) {
   SmallVector<Value> results;
   SmallVector<Type> types;
   for (auto [output, name] : zip(model.outputs, outputValues)) {
-    Value value = table.values.lookup(name);
-    if (!value)
-      return emitError(location) << "the output " << quoteName(output.name)
-                                 << " is a constant, or an output of a node that is not supported";
-    results.push_back(value);
-    types.push_back(value.getType());
+    // As the operand of a node, so that constants become values.
+    Node node;
+    node.name = output.name;
+    node.opType = "output";
+    node.inputs = {name};
+    NodeImporter importer(model, node, table, builder, location, options.dataDir);
+    FailureOr<Value> value = importer.anyOperand(0);
+    if (mlir::failed(value))
+      return failure();
+    results.push_back(*value);
+    types.push_back(value->getType());
   }
   func::ReturnOp::create(builder, location, results);
   function.setFunctionType(builder.getFunctionType(function.getArgumentTypes(), types));
   for (auto [i, output] : enumerate(model.outputs))
     function.setResultAttr(i, PhantomDialect::kOutput, builder.getStringAttr(output.name));
+  for (auto [i, value] : enumerate(results))
+    if (table.unsignedValues.contains(value))
+      function.setResultAttr(i, PhantomDialect::kUnsigned, builder.getUnitAttr());
   return success();
 }
 
@@ -202,7 +221,8 @@ static FailureOr<OwningOpRef<ModuleOp>> importModel(Expected<Model> model, MLIRC
   if (!model)
     return emitError(UnknownLoc::get(&context)) << toString(model.takeError());
   std::vector<std::string> outputValues;
-  if (mlir::failed(inlineFunctions(*model, context)) || mlir::failed(checkOperators(*model, context)) ||
+  if (mlir::failed(bindConstants(*model, options, context)) ||
+      mlir::failed(inlineFunctions(*model, context)) || mlir::failed(checkOperators(*model, context)) ||
       mlir::failed(normalize(*model, outputValues, options.sharedParameters, context)))
     return failure();
   separateSharedParameters(*model, options.sharedParameters, context);

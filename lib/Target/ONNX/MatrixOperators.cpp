@@ -41,7 +41,7 @@ static FailureOr<Value> createLinear(NodeImporter &node, Value x, Value weight, 
                         << " columns";
   SmallVector<int64_t> shape(shapeOf(x));
   shape.back() = out;
-  FailureOr<RankedTensorType> type = node.tensorType(shape);
+  FailureOr<RankedTensorType> type = node.tensorType(shape, elementOf(x));
   if (mlir::failed(type))
     return failure();
   return Value(LinearOp::create(node.builder, node.location, *type, x, weight, bias,
@@ -54,7 +54,7 @@ static FailureOr<Value> stretchBatch(NodeImporter &node, Value value, ArrayRef<i
   append_range(shape, shapeOf(value).take_back(2));
   if (shapeOf(value) == ArrayRef<int64_t>(shape))
     return value;
-  FailureOr<RankedTensorType> type = node.tensorType(shape);
+  FailureOr<RankedTensorType> type = node.tensorType(shape, elementOf(value));
   if (mlir::failed(type))
     return failure();
   if (!type->hasStaticShape())
@@ -87,14 +87,14 @@ static FailureOr<Value> createMatmul(NodeImporter &node, Value a, Value b) {
   SmallVector<int64_t> shape(batch);
   shape.push_back(shapeOf(a).drop_back().back());
   shape.push_back(shapeOf(b).back());
-  FailureOr<RankedTensorType> type = node.tensorType(shape);
+  FailureOr<RankedTensorType> type = node.tensorType(shape, elementOf(a));
   if (mlir::failed(type))
     return failure();
   return Value(MatmulOp::create(node.builder, node.location, *type, *left, *right));
 }
 
 static Value reshape(NodeImporter &node, Value value, ArrayRef<int64_t> shape) {
-  auto type = RankedTensorType::get(shape, node.builder.getF32Type());
+  auto type = RankedTensorType::get(shape, elementOf(value));
   return ReshapeOp::create(node.builder, node.location, type, value);
 }
 
@@ -173,6 +173,8 @@ LogicalResult importGemm(NodeImporter &node) {
     return failure();
   if (node.opset() < 7)
     node.ignoreAttribute("broadcast");
+  if (node.opset() < 11 && mlir::failed(node.checkInputs(3, 3)))
+    return failure();
   Value a = *lhs, b = *rhs, c;
   if (shapeOf(a).size() != 2 || shapeOf(b).size() != 2)
     return node.error() << "multiplies " << shapeText(shapeOf(a)) << " by " << shapeText(shapeOf(b))

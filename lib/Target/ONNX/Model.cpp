@@ -32,17 +32,28 @@ bool isFloatType(int32_t type) {
                       static_cast<DataType>(type));
 }
 
+bool isUnsignedType(int32_t type) {
+  return is_contained({DataType::Uint8, DataType::Uint16, DataType::Uint32, DataType::Uint64},
+                      static_cast<DataType>(type));
+}
+
 int64_t dataTypeWidth(int32_t type) {
   switch (static_cast<DataType>(type)) {
   case DataType::Bool:
+  case DataType::Uint8:
+  case DataType::Int8:
     return 1;
   case DataType::Float16:
   case DataType::BFloat16:
+  case DataType::Uint16:
+  case DataType::Int16:
     return 2;
   case DataType::Float:
   case DataType::Int32:
+  case DataType::Uint32:
     return 4;
   case DataType::Int64:
+  case DataType::Uint64:
   case DataType::Double:
     return 8;
   }

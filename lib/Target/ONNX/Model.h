@@ -29,17 +29,24 @@ namespace phantom::onnx {
 /// TensorProto.DataType; other values occur in newer files.
 enum class DataType : int32_t {
   Float = 1,
+  Uint8 = 2,
+  Int8 = 3,
+  Uint16 = 4,
+  Int16 = 5,
   Int32 = 6,
   Int64 = 7,
   Bool = 9,
   Float16 = 10,
   Double = 11,
+  Uint32 = 12,
+  Uint64 = 13,
   BFloat16 = 16
 };
 
 /// "float", "int64", ...; "23" for those without a name here.
 std::string dataTypeName(int32_t type);
 bool isFloatType(int32_t type);
+bool isUnsignedType(int32_t type);
 /// Bytes of one element; 0 for types that are not read.
 int64_t dataTypeWidth(int32_t type);
 

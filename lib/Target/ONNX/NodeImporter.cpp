@@ -14,7 +14,7 @@
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "llvm/Support/Endian.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -34,27 +34,169 @@ InFlightDiagnostic NodeImporter::error() const {
 // Operands
 //===----------------------------------------------------------------------===//
 
-FailureOr<Value> NodeImporter::operand(unsigned index) {
+Type elementType(int32_t onnxType, bool doubles, Builder &builder) {
+  switch (static_cast<DataType>(onnxType)) {
+  case DataType::Float:
+  case DataType::Float16:
+  case DataType::BFloat16:
+    return builder.getF32Type();
+  case DataType::Double:
+    return doubles ? Type(builder.getF64Type()) : Type(builder.getF32Type());
+  case DataType::Bool:
+    return builder.getI1Type();
+  case DataType::Int8:
+  case DataType::Uint8:
+    return builder.getIntegerType(8);
+  case DataType::Int16:
+  case DataType::Uint16:
+    return builder.getIntegerType(16);
+  case DataType::Int32:
+  case DataType::Uint32:
+    return builder.getI32Type();
+  case DataType::Int64:
+  case DataType::Uint64:
+    return builder.getI64Type();
+  }
+  return {};
+}
+
+FailureOr<Type> NodeImporter::elementTypeOf(int64_t onnxType) const {
+  auto type = static_cast<int32_t>(onnxType);
+  if (Type element = elementType(type, table.doubles, builder); element && type == onnxType)
+    return element;
+  return error() << "has elements of type " << (type == onnxType ? dataTypeName(type) : "unknown")
+                 << ", which is not supported";
+}
+
+LogicalResult NodeImporter::checkInputs(unsigned least, unsigned most) {
+  bool bound = node.inputs.size() >= least && node.inputs.size() <= most;
+  return bound ? success()
+               : error() << "has " << node.inputs.size() << " inputs; in opset " << opset() << " it takes "
+                         << least << (least == most ? "" : " to " + std::to_string(most));
+}
+
+FailureOr<Value> NodeImporter::materialize(const Tensor &tensor) {
+  FailureOr<Type> element = elementTypeOf(tensor.type);
+  FailureOr<RankedTensorType> type =
+      mlir::failed(element) ? FailureOr<RankedTensorType>(failure()) : tensorType(tensor.dims, *element);
+  if (mlir::failed(type))
+    return failure();
+  DenseElementsAttr value;
+  if (element->isF32()) {
+    Expected<std::vector<float>> numbers = readFloats(tensor, model.path, dataDir);
+    if (!numbers)
+      return error() << "uses " << quoteName(tensor.name) << ": " << toString(numbers.takeError());
+    value = DenseElementsAttr::get(*type, ArrayRef<float>(*numbers));
+  } else {
+    Expected<std::string> bytes = readBytes(tensor, model.path, dataDir);
+    if (!bytes)
+      return error() << "uses " << quoteName(tensor.name) << ": " << toString(bytes.takeError());
+    if (element->isInteger(1)) {
+      SmallVector<bool> booleans;
+      for (char byte : *bytes)
+        booleans.push_back(byte != 0);
+      value = DenseElementsAttr::get(*type, ArrayRef<bool>(booleans));
+    } else {
+      value = DenseElementsAttr::getFromRawBuffer(*type, ArrayRef<char>(bytes->data(), bytes->size()));
+    }
+  }
+  Value constant = arith::ConstantOp::create(builder, location, value);
+  if (isUnsignedType(tensor.type))
+    table.unsignedValues.insert(constant);
+  return constant;
+}
+
+/// The elements as an `arith.constant`; null where one depends on the batch.
+static Value createConstant(OpBuilder &builder, Location location, const KnownTensor &known) {
+  if (!known.isConstant())
+    return {};
+  auto type = RankedTensorType::get(known.dims, elementType(known.type, false, builder));
+  SmallVector<APInt> numbers;
+  for (const Extent &extent : known.elements)
+    numbers.push_back(APInt(type.getElementTypeBitWidth(), extent.constant, /*isSigned=*/true,
+                            /*implicitTrunc=*/true));
+  return arith::ConstantOp::create(builder, location, DenseElementsAttr::get(type, numbers));
+}
+
+FailureOr<Value> NodeImporter::anyOperand(unsigned index) {
   if (!hasInput(index))
     return error() << "has no input " << index;
   StringRef name = node.inputs[index];
   if (Value value = table.values.lookup(name))
     return value;
+  if (auto found = table.known.find(name); found != table.known.end()) {
+    if (mlir::failed(tensorType(found->second.dims)))
+      return failure();
+    if (Value value = createConstant(builder, location, found->second))
+      return value;
+    return error() << "computes with " << quoteName(name)
+                   << ", which depends on the batch size: export the model with a fixed batch";
+  }
   auto found = table.constants.find(name);
   if (found == table.constants.end())
     return error() << "uses " << quoteName(name) << ", an output that is not supported";
-  const Tensor &tensor = *found->second;
-  if (!isFloatType(tensor.type))
-    return error() << "uses " << quoteName(name) << " of type " << dataTypeName(tensor.type)
-                   << "; only floating-point tensors can be computed with";
-  Expected<std::vector<float>> numbers = readFloats(tensor, model.path, dataDir);
-  if (!numbers)
-    return error() << "uses " << quoteName(name) << ": " << toString(numbers.takeError());
-  FailureOr<RankedTensorType> type = tensorType(tensor.dims);
-  if (mlir::failed(type))
+  return materialize(*found->second);
+}
+
+FailureOr<Value> NodeImporter::operand(unsigned index) {
+  FailureOr<Value> value = anyOperand(index);
+  if (mlir::failed(value))
     return failure();
-  return Value(
-      arith::ConstantOp::create(builder, location, DenseElementsAttr::get(*type, ArrayRef<float>(*numbers))));
+  if (!isa<FloatType>(elementOf(*value)))
+    return error() << "uses " << quoteName(node.inputs[index]) << " of type " << elementOf(*value)
+                   << "; it takes floating-point tensors only";
+  return value;
+}
+
+int32_t NodeImporter::inputType(unsigned index) const {
+  if (!hasInput(index))
+    return 0;
+  StringRef name = node.inputs[index];
+  if (auto found = table.known.find(name); found != table.known.end())
+    return found->second.type;
+  if (auto found = table.constants.find(name); found != table.constants.end())
+    return found->second->type;
+  return 0;
+}
+
+std::optional<KnownTensor> NodeImporter::known(unsigned index) const {
+  if (!hasInput(index))
+    return std::nullopt;
+  StringRef name = node.inputs[index];
+  if (auto found = table.known.find(name); found != table.known.end())
+    return found->second;
+  if (auto found = table.constants.find(name); found != table.constants.end())
+    return toKnown(*found->second);
+  return std::nullopt;
+}
+
+FailureOr<SmallVector<Extent>> NodeImporter::shapeOfInput(unsigned index) {
+  if (!hasInput(index))
+    return error() << "has no input " << index;
+  StringRef name = node.inputs[index];
+  SmallVector<Extent> shape;
+  if (Value value = table.values.lookup(name)) {
+    for (int64_t extent : shapeOf(value))
+      shape.push_back(ShapedType::isDynamic(extent) ? Extent{0, rowsPerBatch(value)} : Extent{extent, 0});
+    return shape;
+  }
+  auto found = table.constants.find(name);
+  if (found == table.constants.end())
+    return error() << "uses " << quoteName(name) << ", an output that is not supported";
+  for (int64_t extent : found->second->dims)
+    shape.push_back({extent, 0});
+  return shape;
+}
+
+void NodeImporter::limitIndices(Value indices, int64_t extent) {
+  auto argument = dyn_cast<BlockArgument>(indices);
+  if (!argument)
+    return;
+  auto function = cast<FunctionOpInterface>(argument.getOwner()->getParentOp());
+  unsigned index = argument.getArgNumber();
+  auto known = function.getArgAttrOfType<IntegerAttr>(index, mlir::phantom::PhantomDialect::kIndexed);
+  if (!known || known.getInt() > extent)
+    function.setArgAttr(index, mlir::phantom::PhantomDialect::kIndexed, builder.getI64IntegerAttr(extent));
 }
 
 FailureOr<const Tensor *> NodeImporter::constant(unsigned index) {
@@ -87,22 +229,33 @@ FailureOr<double> NodeImporter::scalar(unsigned index) {
   return error() << "needs one number as input " << index;
 }
 
+FailureOr<SmallVector<Extent>> NodeImporter::extents(unsigned index) {
+  std::optional<KnownTensor> tensor = known(index);
+  constexpr size_t mostDimensions = 64;
+  if (!tensor) {
+    FailureOr<const Tensor *> found = constant(index);
+    if (mlir::failed(found))
+      return failure();
+    if ((*found)->external)
+      return error() << "has external data as input " << index << "; shapes must be inside the model";
+  }
+  if (!tensor || tensor->type == static_cast<int32_t>(DataType::Bool) || tensor->dims.size() > 1 ||
+      tensor->elements.size() > mostDimensions)
+    return error() << "needs a short vector of integers as input " << index;
+  return SmallVector<Extent>(tensor->elements.begin(), tensor->elements.end());
+}
+
 FailureOr<SmallVector<int64_t>> NodeImporter::integers(unsigned index) {
-  FailureOr<const Tensor *> found = constant(index);
+  FailureOr<SmallVector<Extent>> found = extents(index);
   if (mlir::failed(found))
     return failure();
-  const Tensor &tensor = **found;
-  constexpr int64_t mostDimensions = 64;
-  bool wide = tensor.type == static_cast<int32_t>(DataType::Int64);
-  if ((!wide && tensor.type != static_cast<int32_t>(DataType::Int32)) || tensor.dims.size() > 1 ||
-      tensor.elements() > mostDimensions)
-    return error() << "needs a short vector of integers as input " << index;
-  if (tensor.external)
-    return error() << "has external data as input " << index << "; shapes must be inside the model";
   SmallVector<int64_t> numbers;
-  for (int64_t i = 0; i < tensor.elements(); ++i)
-    numbers.push_back(wide ? support::endian::read<int64_t>(tensor.bytes.data() + 8 * i, endianness::little)
-                           : support::endian::read<int32_t>(tensor.bytes.data() + 4 * i, endianness::little));
+  for (const Extent &extent : *found) {
+    if (!extent.isConstant())
+      return error() << "needs a constant as input " << index << ", but " << quoteName(node.inputs[index])
+                     << " depends on the batch size: export the model with a fixed batch";
+    numbers.push_back(extent.constant);
+  }
   return numbers;
 }
 
@@ -145,6 +298,13 @@ FailureOr<double> NodeImporter::floatAttribute(StringRef name, double otherwise)
   return value;
 }
 
+FailureOr<const Tensor *> NodeImporter::tensorAttribute(StringRef name) {
+  FailureOr<const Attribute *> attribute = typedAttribute(name, Attribute::Kind::Tensor, "a tensor");
+  if (mlir::failed(attribute))
+    return failure();
+  return *attribute ? static_cast<const Tensor *>((*attribute)->tensor.get()) : nullptr;
+}
+
 FailureOr<std::string> NodeImporter::stringAttribute(StringRef name, StringRef otherwise) {
   FailureOr<const Attribute *> attribute = typedAttribute(name, Attribute::Kind::String, "a string");
   if (mlir::failed(attribute))
@@ -170,7 +330,7 @@ LogicalResult NodeImporter::checkAttributesRead() const {
 // Results
 //===----------------------------------------------------------------------===//
 
-FailureOr<RankedTensorType> NodeImporter::tensorType(ArrayRef<int64_t> shape) const {
+FailureOr<RankedTensorType> NodeImporter::tensorType(ArrayRef<int64_t> shape, Type element) const {
   constexpr int64_t most = int64_t(1) << 44;
   int64_t elements = 1;
   for (int64_t extent : shape) {
@@ -180,110 +340,38 @@ FailureOr<RankedTensorType> NodeImporter::tensorType(ArrayRef<int64_t> shape) co
       return error() << "has a tensor of shape " << shapeText(shape) << ", which is empty or too large";
     elements *= extent;
   }
-  return RankedTensorType::get(shape, builder.getF32Type());
+  return RankedTensorType::get(shape, element ? element : builder.getF32Type());
 }
 
 LogicalResult NodeImporter::setResult(Value value, unsigned index) {
   if (!hasOutput(index))
     return error() << "has no output";
-  table.values[node.outputs[index]] = value;
+  return setOutput(index, value);
+}
+
+LogicalResult NodeImporter::setOutput(unsigned index, Value value, std::optional<bool> isUnsigned) {
+  Type element = elementOf(value);
+  if (!isUnsigned) {
+    isUnsigned = false;
+    for (unsigned i = 0; i < node.inputs.size(); ++i) {
+      Value input = table.values.lookup(node.inputs[i]);
+      bool same =
+          input ? elementOf(input) == element : elementType(inputType(i), table.doubles, builder) == element;
+      if (same)
+        *isUnsigned |= input ? table.unsignedValues.contains(input) : isUnsignedType(inputType(i));
+    }
+  }
+  if (*isUnsigned && isa<IntegerType>(element) && !element.isInteger(1))
+    table.unsignedValues.insert(value);
+  if (hasOutput(index))
+    table.values[node.outputs[index]] = value;
   return success();
 }
 
-//===----------------------------------------------------------------------===//
-// Broadcasting
-//===----------------------------------------------------------------------===//
-
-ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-
-std::string shapeText(ArrayRef<int64_t> shape) {
-  std::string text;
-  raw_string_ostream stream(text);
-  interleave(
-      shape, stream,
-      [&](int64_t extent) {
-        if (ShapedType::isDynamic(extent))
-          stream << "?";
-        else
-          stream << extent;
-      },
-      "x");
-  return shape.empty() ? "scalar" : text;
-}
-
-Value splat(NodeImporter &node, double number, Value like) {
-  auto scalarType = RankedTensorType::get({}, node.builder.getF32Type());
-  Value scalar = arith::ConstantOp::create(node.builder, node.location,
-                                           DenseElementsAttr::get(scalarType, static_cast<float>(number)));
-  return mlir::phantom::BroadcastOp::create(node.builder, node.location, like.getType(), scalar, like);
-}
-
-Value transposeMatrix(NodeImporter &node, Value matrix) {
-  ArrayRef<int64_t> shape = shapeOf(matrix);
-  SmallVector<int64_t> permutation = to_vector(seq<int64_t>(0, shape.size())), swapped(shape);
-  std::swap(permutation[shape.size() - 2], permutation[shape.size() - 1]);
-  std::swap(swapped[shape.size() - 2], swapped[shape.size() - 1]);
-  auto type = RankedTensorType::get(swapped, node.builder.getF32Type());
-  return mlir::phantom::TransposeOp::create(node.builder, node.location, type, matrix, permutation);
-}
-
-FailureOr<Value> broadcastTo(NodeImporter &node, Value value, Value like) {
-  ArrayRef<int64_t> from = shapeOf(value), to = shapeOf(like);
-  if (from == to)
-    return value;
-  bool fits = from.size() <= to.size();
-  for (size_t d = 0; fits && d < from.size(); ++d)
-    fits = from[d] == 1 || from[d] == to[d + to.size() - from.size()];
-  if (!fits)
-    return node.error() << "cannot broadcast " << shapeText(from) << " to " << shapeText(to);
-  return Value(mlir::phantom::BroadcastOp::create(node.builder, node.location, like.getType(), value, like));
-}
-
-/// The common shape, or nothing.
-static std::optional<SmallVector<int64_t>> commonShape(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  size_t rank = std::max(a.size(), b.size());
-  SmallVector<int64_t> shape(rank);
-  for (size_t d = 0; d < rank; ++d) {
-    int64_t left = d + a.size() < rank ? 1 : a[d + a.size() - rank];
-    int64_t right = d + b.size() < rank ? 1 : b[d + b.size() - rank];
-    if (left != right && left != 1 && right != 1)
-      return std::nullopt;
-    shape[d] = left == 1 ? right : left;
-  }
-  return shape;
-}
-
-/// `value` with leading ones up to `rank`, where it has a dynamic dimension: such a shape cannot be stated
-/// otherwise.
-static Value alignDynamic(NodeImporter &node, Value value, size_t rank) {
-  SmallVector<int64_t> shape(shapeOf(value));
-  if (shape.size() == rank || !ShapedType::isDynamicShape(shape))
-    return value;
-  shape.insert(shape.begin(), rank - shape.size(), 1);
-  auto type = RankedTensorType::get(shape, node.builder.getF32Type());
-  return mlir::phantom::ReshapeOp::create(node.builder, node.location, type, value);
-}
-
-LogicalResult broadcastOperands(NodeImporter &node, Value &lhs, Value &rhs) {
-  std::optional<SmallVector<int64_t>> shape = commonShape(shapeOf(lhs), shapeOf(rhs));
-  if (!shape)
-    return node.error() << "cannot broadcast " << shapeText(shapeOf(lhs)) << " and "
-                        << shapeText(shapeOf(rhs));
-  FailureOr<RankedTensorType> type = node.tensorType(*shape);
-  if (mlir::failed(type))
-    return failure();
-  lhs = alignDynamic(node, lhs, shape->size());
-  rhs = alignDynamic(node, rhs, shape->size());
-  Value like;
-  if (!type->hasStaticShape()) {
-    like = lhs.getType() == *type ? lhs : rhs;
-    if (like.getType() != *type)
-      return node.error() << "stretches both operands, " << shapeText(shapeOf(lhs)) << " and "
-                          << shapeText(shapeOf(rhs)) << ", over a dynamic batch, which is not supported";
-  }
-  for (Value *value : {&lhs, &rhs})
-    if (value->getType() != *type)
-      *value = mlir::phantom::BroadcastOp::create(node.builder, node.location, *type, *value, like);
+LogicalResult NodeImporter::setKnown(KnownTensor known) {
+  if (node.outputs.empty() || node.outputs[0].empty())
+    return error() << "has no output";
+  table.known[node.outputs[0]] = std::move(known);
   return success();
 }
 

@@ -44,6 +44,18 @@ static rt::StorageType storageType(int32_t type) {
   }
 }
 
+Expected<std::string> readBytes(const Tensor &tensor, StringRef modelPath, StringRef dataDir) {
+  if (!tensor.external)
+    return tensor.bytes.str();
+  Expected<FileRange> range = resolveExternalData(tensor, modelPath, dataDir);
+  if (!range)
+    return range.takeError();
+  auto slice = MemoryBuffer::getFileSlice(range->file, range->length, range->offset);
+  if (!slice)
+    return createStringError(slice.getError(), "cannot read " + quoteName(range->file));
+  return (*slice)->getBuffer().str();
+}
+
 /// Reads a floating-point tensor as f32, a piece at a time: a large one is never in memory as a whole.
 static Error readPieces(const Tensor &tensor, StringRef modelPath, StringRef dataDir,
                         function_ref<void(ArrayRef<float>)> visit) {

@@ -55,6 +55,10 @@ private:
 /// Whether an initializer that is used like this is trained, and the value of a Constant node is not.
 bool isTrainedUnlessLiteral(const Model &model, const Tensor &initializer);
 
+/// The little-endian elements of a tensor; external ones from their file.
+llvm::Expected<std::string> readBytes(const Tensor &tensor, llvm::StringRef modelPath,
+                                      llvm::StringRef dataDir);
+
 /// Reads all elements of a floating-point tensor as f32; external ones from their file.
 llvm::Expected<std::vector<float>> readFloats(const Tensor &tensor, llvm::StringRef modelPath,
                                               llvm::StringRef dataDir);

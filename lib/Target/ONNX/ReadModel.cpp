@@ -67,10 +67,23 @@ static void setTypedData(Tensor &tensor, const TensorProto &proto, StringRef fil
   case DataType::Int32:
     return setNarrowed<int32_t>(tensor, proto);
   case DataType::Bool:
+  case DataType::Uint8:
+  case DataType::Int8:
     return setNarrowed<uint8_t>(tensor, proto);
   case DataType::Float16:
   case DataType::BFloat16:
+  case DataType::Uint16:
+  case DataType::Int16:
     return setNarrowed<uint16_t>(tensor, proto);
+  case DataType::Uint64:
+    return setBytes(tensor, fieldBytes(proto.uint64_data()), file, std::nullopt);
+  case DataType::Uint32:
+    for (uint64_t value : proto.uint64_data()) {
+      auto narrow = static_cast<uint32_t>(value);
+      tensor.owned.append(reinterpret_cast<const char *>(&narrow), sizeof(narrow));
+    }
+    tensor.bytes = tensor.owned;
+    return;
   }
 }
 

@@ -6,13 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "NodeImporter.h"
+#include "Parts.h"
 
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <cmath>
+
 using namespace llvm;
 using namespace mlir;
-using mlir::phantom::ReshapeOp;
 
 namespace phantom::onnx {
 
@@ -27,132 +30,255 @@ static int64_t product(ArrayRef<int64_t> shape) {
   return result;
 }
 
-static FailureOr<Value> reshape(NodeImporter &node, Value value, ArrayRef<int64_t> shape) {
-  FailureOr<RankedTensorType> type = node.tensorType(shape);
-  if (mlir::failed(type))
-    return failure();
-  return Value(ReshapeOp::create(node.builder, node.location, *type, value));
-}
-
-/// `axis` counted from the start. It may be `rank` itself where `inclusive`.
-static FailureOr<int64_t> checkedAxis(NodeImporter &node, int64_t axis, int64_t rank, bool inclusive) {
-  int64_t fromStart = axis < 0 ? axis + rank : axis;
-  if (fromStart < 0 || fromStart > rank || (fromStart == rank && !inclusive))
-    return node.error() << "has the axis " << axis << ", but its operand has rank " << rank;
-  return fromStart;
-}
-
 /// [product before the axis, product from it on].
-static SmallVector<int64_t> flattened(ArrayRef<int64_t> shape, int64_t axis) {
+static Shape flattened(ArrayRef<int64_t> shape, int64_t axis) {
   return {product(shape.take_front(axis)), product(shape.drop_front(axis))};
 }
 
 LogicalResult importFlatten(NodeImporter &node) {
-  FailureOr<Value> x = node.operand(0);
+  FailureOr<Value> x = node.anyOperand(0);
   FailureOr<int64_t> attribute = node.intAttribute("axis", 1);
   if (mlir::failed(x) || mlir::failed(attribute))
     return failure();
   FailureOr<int64_t> axis = checkedAxis(node, *attribute, shapeOf(*x).size(), /*inclusive=*/true);
   if (mlir::failed(axis))
     return failure();
-  FailureOr<Value> y = reshape(node, *x, flattened(shapeOf(*x), *axis));
+  FailureOr<Value> y = reshapeTo(node, *x, flattened(shapeOf(*x), *axis));
   return mlir::failed(y) ? failure() : node.setResult(*y);
 }
 
-LogicalResult importSoftmax(NodeImporter &node) {
-  FailureOr<Value> x = node.operand(0);
-  bool single = node.opset() >= 13;
-  FailureOr<int64_t> attribute = node.intAttribute("axis", single ? -1 : 1);
-  if (mlir::failed(x) || mlir::failed(attribute))
-    return failure();
-  SmallVector<int64_t> shape(shapeOf(*x));
-  FailureOr<int64_t> axis = checkedAxis(node, *attribute, shape.size(), /*inclusive=*/false);
-  if (mlir::failed(axis))
-    return failure();
-  auto softmax = [&](Value value, int64_t dim) -> Value {
-    return mlir::phantom::SoftmaxOp::create(node.builder, node.location, value.getType(), value,
-                                            node.builder.getI64IntegerAttr(dim), Value());
-  };
-  // Before opset 13 all dimensions from the axis on were one.
-  if (single || *axis + 1 == static_cast<int64_t>(shape.size()))
-    return node.setResult(softmax(*x, *axis));
-  FailureOr<Value> matrix = reshape(node, *x, flattened(shape, *axis));
-  if (mlir::failed(matrix))
-    return failure();
-  FailureOr<Value> y = reshape(node, softmax(*matrix, 1), shape);
-  return mlir::failed(y) ? failure() : node.setResult(*y);
-}
-
-/// What ONNX's Reshape makes of the shape `wanted`; nullopt if it does not fit the operand's shape.
-static std::optional<SmallVector<int64_t>> reshapedShape(ArrayRef<int64_t> from, ArrayRef<int64_t> wanted,
-                                                         bool allowZero) {
-  SmallVector<int64_t> to(wanted);
-  int64_t known = 1, inferred = -1;
-  bool copiesBatch = false;
+/// What ONNX's Reshape makes of the shape `wanted`; nullopt if it does not fit. The dynamic extent of `from`,
+/// if it has one, is `rowsPerBatch` times the batch.
+static std::optional<Shape> fitShape(ArrayRef<int64_t> from, ArrayRef<Extent> wanted, bool allowZero,
+                                     int64_t rowsPerBatch) {
   constexpr int64_t most = int64_t(1) << 44;
-  for (auto [d, extent] : enumerate(to)) {
-    if (extent == 0 && !allowZero) {
-      if (d >= from.size())
-        return std::nullopt;
-      extent = from[d];
-      if (ShapedType::isDynamic(extent)) {
-        copiesBatch = true;
-        continue;
-      }
-    }
-    if (extent == -1 && inferred < 0) {
+  bool dynamic = ShapedType::isDynamicShape(from), takesBatch = false;
+  int64_t total = dynamic ? rowsPerBatch : 1; // elements, per row of the batch
+  for (int64_t extent : from)
+    total *= ShapedType::isDynamic(extent) ? 1 : extent;
+  Shape to;
+  int64_t known = 1, inferred = -1;
+  for (auto [d, extent] : enumerate(wanted)) {
+    int64_t size = extent.constant, factor = size;
+    if (size == -1 && extent.isConstant() && inferred < 0) {
       inferred = d;
+      to.push_back(-1);
       continue;
     }
-    if (extent < 1 || extent > most / known)
+    if (extent == Extent{} && !allowZero) {
+      if (d >= from.size())
+        return std::nullopt;
+      size = from[d];
+      factor = ShapedType::isDynamic(size) ? rowsPerBatch : size;
+    } else if (!extent.isConstant()) {
+      size = ShapedType::kDynamic;
+      factor = extent.constant == 0 ? extent.perBatch : 0;
+    }
+    if (ShapedType::isDynamic(size)) {
+      if (takesBatch || !dynamic)
+        return std::nullopt;
+      takesBatch = true;
+    }
+    if (factor < 1 || factor > most / known)
       return std::nullopt;
-    known *= extent;
+    known *= factor;
+    to.push_back(size);
   }
-  int64_t fixed = 1;
-  for (int64_t extent : from)
-    fixed *= ShapedType::isDynamic(extent) ? 1 : extent;
-  bool dynamic = ShapedType::isDynamicShape(from) && !copiesBatch;
-  if (inferred >= 0 && dynamic)
+  if (inferred >= 0 && dynamic && !takesBatch)
     to[inferred] = ShapedType::kDynamic;
-  else if (inferred >= 0 && fixed % known == 0)
-    to[inferred] = fixed / known;
-  else if (inferred >= 0 || dynamic || fixed != known)
+  else if (inferred >= 0 && total % known == 0)
+    to[inferred] = total / known;
+  else if (inferred >= 0 || dynamic != takesBatch || total != known)
     return std::nullopt;
   return to;
 }
 
-LogicalResult importReshape(NodeImporter &node) {
-  FailureOr<Value> x = node.operand(0);
-  FailureOr<int64_t> allowZero = node.intAttribute("allowzero", 0);
-  if (mlir::failed(x) || mlir::failed(allowZero))
+FailureOr<Shape> reshapedShape(NodeImporter &node, ArrayRef<int64_t> shape, int64_t rowsPerBatch) {
+  FailureOr<int64_t> allowZero = node.opset() >= 14 ? node.intAttribute("allowzero", 0) : 0;
+  if (mlir::failed(allowZero))
     return failure();
-  SmallVector<int64_t> wanted;
+  SmallVector<Extent> wanted;
   if (node.opset() < 5) {
     FailureOr<std::optional<std::vector<int64_t>>> attribute = node.intsAttribute("shape");
-    if (mlir::failed(attribute))
+    if (mlir::failed(attribute) || mlir::failed(node.checkInputs(1, 1)))
       return failure();
-    if (*attribute)
-      wanted.assign((*attribute)->begin(), (*attribute)->end());
+    for (int64_t extent : attribute->value_or(std::vector<int64_t>()))
+      wanted.push_back({extent, 0});
     node.ignoreAttribute("consumed_inputs");
   } else {
-    FailureOr<SmallVector<int64_t>> input = node.integers(1);
+    FailureOr<SmallVector<Extent>> input = node.extents(1);
     if (mlir::failed(input))
       return failure();
     wanted = *input;
   }
-  std::optional<SmallVector<int64_t>> shape = reshapedShape(shapeOf(*x), wanted, *allowZero != 0);
-  if (!shape)
-    return node.error() << "cannot reshape " << cast<RankedTensorType>(x->getType()) << " to ["
-                        << shapeText(wanted) << "]"
-                        << (ShapedType::isDynamicShape(shapeOf(*x))
-                                ? ": with a dynamic batch, the shape must start with 0 or contain a -1"
-                                : "");
-  FailureOr<Value> y = reshape(node, *x, *shape);
+  std::optional<Shape> fitting = fitShape(shape, wanted, *allowZero != 0, rowsPerBatch);
+  if (fitting)
+    return *fitting;
+  Shape text;
+  for (const Extent &extent : wanted)
+    text.push_back(extent.isConstant() ? extent.constant : ShapedType::kDynamic);
+  return node.error() << "cannot reshape " << shapeText(shape) << " to [" << shapeText(text) << "]"
+                      << (ShapedType::isDynamicShape(shape)
+                              ? ": with a dynamic batch, the shape must start with 0 or contain a -1"
+                              : "");
+}
+
+LogicalResult importReshape(NodeImporter &node) {
+  FailureOr<Value> x = node.anyOperand(0);
+  if (mlir::failed(x))
+    return failure();
+  FailureOr<Shape> shape = reshapedShape(node, shapeOf(*x), rowsPerBatch(*x));
+  FailureOr<Value> y = mlir::failed(shape) ? FailureOr<Value>(failure()) : reshapeTo(node, *x, *shape);
   return mlir::failed(y) ? failure() : node.setResult(*y);
 }
 
+//===----------------------------------------------------------------------===//
+// Dimensions of one
+//===----------------------------------------------------------------------===//
+
+FailureOr<Shape> squeezedShape(NodeImporter &node, ArrayRef<int64_t> shape) {
+  FailureOr<std::optional<Shape>> axes = axesOf(node, /*asInput=*/13);
+  if (mlir::failed(axes))
+    return failure();
+  Shape result;
+  if (!*axes) {
+    if (ShapedType::isDynamicShape(shape))
+      return node.error() << "needs axes: its operand has a dynamic dimension";
+    copy_if(shape, std::back_inserter(result), [](int64_t extent) { return extent != 1; });
+    return result;
+  }
+  FailureOr<Shape> removed = checkedAxes(node, **axes, shape.size());
+  if (mlir::failed(removed))
+    return failure();
+  for (auto [d, extent] : enumerate(shape)) {
+    if (!is_contained(*removed, d))
+      result.push_back(extent);
+    else if (extent != 1)
+      return node.error() << "removes dimension " << d << " of " << shapeText(shape) << ", which is not 1";
+  }
+  return result;
+}
+
+FailureOr<Shape> unsqueezedShape(NodeImporter &node, ArrayRef<int64_t> shape) {
+  FailureOr<std::optional<Shape>> axes = axesOf(node, /*asInput=*/13);
+  if (mlir::failed(axes))
+    return failure();
+  if (!*axes)
+    return node.error() << "needs axes";
+  FailureOr<Shape> added = checkedAxes(node, **axes, shape.size() + (*axes)->size());
+  if (mlir::failed(added))
+    return failure();
+  Shape result(shape);
+  for (int64_t axis : *added)
+    result.insert(result.begin() + axis, 1);
+  return result;
+}
+
+template <FailureOr<Shape> (*newShape)(NodeImporter &, ArrayRef<int64_t>)>
+static LogicalResult importDimensions(NodeImporter &node) {
+  FailureOr<Value> x = node.anyOperand(0);
+  if (mlir::failed(x))
+    return failure();
+  FailureOr<Shape> shape = newShape(node, shapeOf(*x));
+  FailureOr<Value> y = mlir::failed(shape) ? FailureOr<Value>(failure()) : reshapeTo(node, *x, *shape);
+  return mlir::failed(y) ? failure() : node.setResult(*y);
+}
+
+LogicalResult importSqueeze(NodeImporter &node) { return importDimensions<squeezedShape>(node); }
+LogicalResult importUnsqueeze(NodeImporter &node) { return importDimensions<unsqueezedShape>(node); }
+
+//===----------------------------------------------------------------------===//
+// Shapes as values
+//===----------------------------------------------------------------------===//
+
+LogicalResult importKnown(NodeImporter &node) {
+  return node.error() << "does not follow from constants and shapes of up to " << KnownTensor::kMostElements
+                      << " elements, which is not supported";
+}
+
+LogicalResult importRange(NodeImporter &node) {
+  FailureOr<double> start = node.scalar(0), limit = node.scalar(1), delta = node.scalar(2);
+  FailureOr<Value> like = node.anyOperand(0);
+  if (mlir::failed(start) || mlir::failed(limit) || mlir::failed(delta) || mlir::failed(like))
+    return failure();
+  double count = std::ceil((*limit - *start) / *delta);
+  constexpr double most = 1 << 24;
+  if (!(count >= 1 && count <= most))
+    return node.error() << "makes a range of " << count << " elements, which is empty or too large";
+  auto type = RankedTensorType::get({static_cast<int64_t>(count)}, elementOf(*like));
+  SmallVector<mlir::Attribute> elements;
+  for (int64_t i = 0; i < type.getDimSize(0); ++i) {
+    double value = *start + static_cast<double>(i) * *delta;
+    if (isa<FloatType>(type.getElementType()))
+      elements.push_back(FloatAttr::get(type.getElementType(), value));
+    else
+      elements.push_back(IntegerAttr::get(type.getElementType(), static_cast<int64_t>(value)));
+  }
+  return node.setResult(
+      arith::ConstantOp::create(node.builder, node.location, DenseElementsAttr::get(type, elements)));
+}
+
+LogicalResult importConstantOfShape(NodeImporter &node) {
+  FailureOr<Shape> shape = node.integers(0);
+  FailureOr<const Tensor *> attribute = node.tensorAttribute("value");
+  if (mlir::failed(shape) || mlir::failed(attribute))
+    return failure();
+  Tensor zero;
+  std::string bytes(sizeof(float), 0);
+  zero.type = static_cast<int32_t>(DataType::Float);
+  zero.bytes = bytes;
+  const Tensor &given = *attribute ? **attribute : zero;
+  if (given.elements() != 1)
+    return node.error() << "has the attribute 'value', which is not one element";
+  FailureOr<Value> scalar = node.materialize(given);
+  FailureOr<Value> flat = mlir::failed(scalar) ? scalar : reshapeTo(node, *scalar, {});
+  FailureOr<RankedTensorType> type =
+      mlir::failed(flat) ? FailureOr<RankedTensorType>(failure()) : node.tensorType(*shape, elementOf(*flat));
+  if (mlir::failed(type))
+    return failure();
+  Value filled = mlir::phantom::BroadcastOp::create(node.builder, node.location, *type, *flat, Value());
+  return node.setOutput(0, filled, isUnsignedType(given.type));
+}
+
+LogicalResult importExpand(NodeImporter &node) {
+  FailureOr<Value> x = node.anyOperand(0);
+  FailureOr<SmallVector<Extent>> wanted = node.extents(1);
+  if (mlir::failed(x) || mlir::failed(wanted))
+    return failure();
+  Shape from(shapeOf(*x));
+  if (from.size() < wanted->size())
+    from.insert(from.begin(), wanted->size() - from.size(), 1);
+  Shape to(from);
+  int64_t rows = rowsPerBatch(*x);
+  for (size_t d = 0; d < wanted->size(); ++d) {
+    const Extent &extent = (*wanted)[d];
+    int64_t &size = to[d + from.size() - wanted->size()];
+    bool sameBatch = ShapedType::isDynamic(size) && extent == Extent{0, rows};
+    if (extent == Extent{1, 0} || sameBatch || extent == Extent{size, 0})
+      continue;
+    if (!extent.isConstant())
+      return node.error() << "stretches a dimension to the dynamic batch, which is not supported";
+    if (size != 1)
+      return node.error() << "cannot stretch " << shapeText(shapeOf(*x)) << " to " << extent.constant
+                          << " in a dimension of "
+                          << (ShapedType::isDynamic(size) ? "the batch" : shapeText(size));
+    size = extent.constant;
+  }
+  if (from == to) {
+    FailureOr<Value> same = reshapeTo(node, *x, to);
+    return mlir::failed(same) ? failure() : node.setResult(*same);
+  }
+  FailureOr<RankedTensorType> type = node.tensorType(to, elementOf(*x));
+  if (mlir::failed(type))
+    return failure();
+  if (!type->hasStaticShape())
+    return node.error() << "stretches a tensor with a dynamic batch, which is not supported";
+  return node.setResult(
+      mlir::phantom::BroadcastOp::create(node.builder, node.location, *type, *x, Value()).getOutput());
+}
+
 LogicalResult importTranspose(NodeImporter &node) {
-  FailureOr<Value> x = node.operand(0);
+  FailureOr<Value> x = node.anyOperand(0);
   FailureOr<std::optional<std::vector<int64_t>>> attribute = node.intsAttribute("perm");
   if (mlir::failed(x) || mlir::failed(attribute))
     return failure();
@@ -168,7 +294,7 @@ LogicalResult importTranspose(NodeImporter &node) {
   SmallVector<int64_t> to;
   for (int64_t source : permutation)
     to.push_back(from[source]);
-  auto type = RankedTensorType::get(to, node.builder.getF32Type());
+  auto type = RankedTensorType::get(to, elementOf(*x));
   return node.setResult(
       mlir::phantom::TransposeOp::create(node.builder, node.location, type, *x, permutation));
 }

@@ -24,6 +24,7 @@ namespace rt = ::phantom::rt;
 
 /// Emits an error at `op` where the program has no such element type.
 FailureOr<rt::ElementType> toElementType(Operation *op, Type type);
+rt::ElementType toUnsigned(rt::ElementType type);
 FailureOr<rt::TensorType> toTensorType(Operation *op, ShapedType type);
 int64_t elementsOf(const rt::TensorType &type);
 int64_t elementBytes(Type type);

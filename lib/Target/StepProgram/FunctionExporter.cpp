@@ -72,7 +72,12 @@ LogicalResult FunctionExporter::exportArguments(func::FuncOp function, rt::Funct
     FailureOr<rt::TensorType> tensor = toTensorType(function, cast<MemRefType>(type));
     if (failed(tensor))
       return failure();
-    result.arguments.push_back({role->first, role->second, *tensor});
+    if (function.getArgAttr(i, PhantomDialect::kUnsigned))
+      tensor->element = toUnsigned(tensor->element);
+    int64_t indexed = 0;
+    if (auto limit = function.getArgAttrOfType<IntegerAttr>(i, PhantomDialect::kIndexed))
+      indexed = limit.getInt();
+    result.arguments.push_back({role->first, role->second, *tensor, indexed});
   }
   return success();
 }
@@ -90,6 +95,8 @@ LogicalResult FunctionExporter::exportResults(func::FuncOp function, rt::Functio
     FailureOr<rt::BufferRef> buffer = resolve(returnOp, value);
     if (failed(tensor) || failed(buffer))
       return failure();
+    if (function.getResultAttr(i, PhantomDialect::kUnsigned))
+      tensor->element = toUnsigned(tensor->element);
     result.results.push_back({role->first, role->second, *tensor, *buffer});
   }
   return success();
@@ -111,8 +118,11 @@ FailureOr<uint32_t> FunctionExporter::exportConstant(Operation *user, StringRef 
   ArrayRef<char> raw = value.getRawData();
   size_t repeat = value.isSplat() ? value.getNumElements() : 1;
   std::vector<uint8_t> bytes;
-  for (size_t i = 0; i < repeat; ++i)
-    bytes.insert(bytes.end(), raw.begin(), raw.end());
+  if (value.getElementType().isInteger(1)) // packed in the attribute
+    bytes.assign(value.value_begin<bool>(), value.value_end<bool>());
+  else
+    for (size_t i = 0; i < repeat; ++i)
+      bytes.insert(bytes.end(), raw.begin(), raw.end());
   program.constants.push_back(std::move(bytes));
   return known->second;
 }
@@ -184,6 +194,8 @@ static rt::Epilogue toEpilogue(ActivationKind kind) {
     return rt::Epilogue::GeluTanh;
   case ActivationKind::Silu:
     return rt::Epilogue::Silu;
+  case ActivationKind::Softplus:
+    break; // refused by the verifier of gemm
   }
   llvm_unreachable("unknown activation");
 }

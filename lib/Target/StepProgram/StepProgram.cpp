@@ -59,7 +59,9 @@ FailureOr<rt::Program> mlir::phantom::exportStepProgram(ModuleOp module) {
       addCosts(function, program.trainCosts);
   }
   program.trainCosts.parameters = countTrainable(program, module);
-  // The rows of the first input.
+  if (auto batch = module->getAttrOfType<IntegerAttr>(PhantomDialect::kBatch))
+    program.batch = batch.getInt();
+  // Otherwise the rows of the first input.
   for (const rt::Function &function : program.functions)
     for (const rt::Argument &argument : function.arguments)
       if (argument.role == rt::Role::Input && !argument.type.shape.empty() && program.batch == 0)

@@ -18,14 +18,33 @@ FailureOr<rt::ElementType> mlir::phantom::toElementType(Operation *op, Type type
     return rt::ElementType::F32;
   if (type.isF64())
     return rt::ElementType::F64;
+  if (type.isSignlessInteger(8))
+    return rt::ElementType::I8;
+  if (type.isSignlessInteger(16))
+    return rt::ElementType::I16;
   if (type.isSignlessInteger(32))
     return rt::ElementType::I32;
   if (type.isSignlessInteger(64))
     return rt::ElementType::I64;
-  if (type.isSignlessInteger(8))
-    return rt::ElementType::U8;
+  if (type.isSignlessInteger(1))
+    return rt::ElementType::Bool;
   op->emitOpError("has element type ") << type << ", which step programs do not know";
   return failure();
+}
+
+rt::ElementType mlir::phantom::toUnsigned(rt::ElementType type) {
+  switch (type) {
+  case rt::ElementType::I8:
+    return rt::ElementType::U8;
+  case rt::ElementType::I16:
+    return rt::ElementType::U16;
+  case rt::ElementType::I32:
+    return rt::ElementType::U32;
+  case rt::ElementType::I64:
+    return rt::ElementType::U64;
+  default:
+    return type;
+  }
 }
 
 FailureOr<rt::TensorType> mlir::phantom::toTensorType(Operation *op, ShapedType type) {

@@ -14,14 +14,14 @@
 
 namespace phantom::rt {
 
-/// A .npy file for an input; `name` may be empty where there is only one.
-struct InputFile {
+/// A .npy file of an input or output; `name` may be empty where there is only one.
+struct NamedFile {
   std::string name;
   std::string path;
 };
 
 struct DataFiles {
-  std::vector<InputFile> inputs;
+  std::vector<NamedFile> inputs;
   std::string targets; ///< empty for inference
 };
 
@@ -57,6 +57,13 @@ private:
   std::vector<Column> columns;
   int64_t rowCount = 0;
 };
+
+/// The file of each argument of the function, in order; empty where an argument takes none. An input without
+/// a file, or a file without an input, is an error.
+llvm::Expected<std::vector<std::string>> matchFiles(const DataFiles &files, const Function &function);
+
+/// Checks that the values of an input of indices are in its range.
+llvm::Error checkIndices(llvm::StringRef path, const FileTensor &tensor, const Argument &argument);
 
 /// The number of classes: the program's, or the last dimension of the model's
 /// output; 0 if no function of the program returns it.

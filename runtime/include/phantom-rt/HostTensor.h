@@ -21,7 +21,7 @@
 namespace phantom::rt {
 
 /// Element types that files may hold; a superset of ElementType.
-enum class StorageType : uint8_t { F16, BF16, F32, F64, I8, I16, I32, I64, U8, Bool };
+enum class StorageType : uint8_t { F16, BF16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool };
 
 int64_t byteWidth(StorageType type);
 StorageType storageType(ElementType type);
@@ -63,8 +63,8 @@ struct FileTensor {
 };
 
 /// Converts `count` elements to `to`: floats to floats, integers to integers
-/// or floats. Returns false, without effect, where that would lose meaning
-/// (floats to integers, 64 bits to fewer).
+/// or floats. Returns false, without effect, where that could change a value
+/// (floats to integers, 64 bits to fewer, signed to unsigned).
 bool convertElements(StorageType from, const std::byte *source, ElementType to, void *destination,
                      int64_t count);
 

@@ -21,7 +21,7 @@
 
 namespace phantom::rt {
 
-enum class ElementType : uint8_t { F32, F64, I32, I64, U8 };
+enum class ElementType : uint8_t { F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool };
 
 /// Size of one element in bytes.
 int64_t byteWidth(ElementType type);
@@ -194,6 +194,7 @@ struct Argument {
   Role role = Role::Input;
   std::string name;
   TensorType type;
+  int64_t indexed = 0; ///< not 0: an input of indices, which must be in [-indexed, indexed)
 };
 
 struct Result {

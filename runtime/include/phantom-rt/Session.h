@@ -79,8 +79,10 @@ public:
   /// Runs "evaluate" over all rows; a last partial batch is padded and masked.
   llvm::Expected<EvaluationReport> evaluate(const DataFiles &data);
 
-  /// Runs "infer" over all rows and writes the model's first output.
-  llvm::Error infer(const DataFiles &data, llvm::StringRef outputFile);
+  /// Runs "infer" and writes the outputs that `outputs` names (one name may be empty where the model has one
+  /// output). Where every file has exactly its input's shape, the function runs once on whole arrays;
+  /// otherwise over all rows, in batches, if the model has a batch.
+  llvm::Error infer(const DataFiles &data, llvm::ArrayRef<NamedFile> outputs);
 
   /// Runs "gradients" on the first batch of rows, in file order, and writes
   /// the gradient of each parameter, in the global shapes that parameter

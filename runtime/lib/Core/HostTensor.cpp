@@ -29,12 +29,15 @@ int64_t byteWidth(StorageType type) {
   case StorageType::F16:
   case StorageType::BF16:
   case StorageType::I16:
+  case StorageType::U16:
     return 2;
   case StorageType::F32:
   case StorageType::I32:
+  case StorageType::U32:
     return 4;
   case StorageType::F64:
   case StorageType::I64:
+  case StorageType::U64:
     return 8;
   }
   llvm_unreachable("unknown storage type");
@@ -46,12 +49,24 @@ StorageType storageType(ElementType type) {
     return StorageType::F32;
   case ElementType::F64:
     return StorageType::F64;
+  case ElementType::I8:
+    return StorageType::I8;
+  case ElementType::I16:
+    return StorageType::I16;
   case ElementType::I32:
     return StorageType::I32;
   case ElementType::I64:
     return StorageType::I64;
   case ElementType::U8:
     return StorageType::U8;
+  case ElementType::U16:
+    return StorageType::U16;
+  case ElementType::U32:
+    return StorageType::U32;
+  case ElementType::U64:
+    return StorageType::U64;
+  case ElementType::Bool:
+    return StorageType::Bool;
   }
   llvm_unreachable("unknown element type");
 }
@@ -60,7 +75,8 @@ bool isFloat(StorageType type) { return type <= StorageType::F64; }
 bool isFloat(ElementType type) { return isFloat(storageType(type)); }
 
 StringRef typeName(StorageType type) {
-  static const char *const names[] = {"f16", "bf16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "bool"};
+  static const char *const names[] = {"f16", "bf16", "f32", "f64", "i8",  "i16", "i32",
+                                      "i64", "u8",   "u16", "u32", "u64", "bool"};
   return names[static_cast<unsigned>(type)];
 }
 
@@ -139,14 +155,20 @@ void convertAll(const std::byte *source, To *destination, int64_t count) {
   }
 }
 
+bool isUnsigned(StorageType type) { return type >= StorageType::U8; }
+
+/// Whether every value of `from` is one of the integer type `to`.
+bool holdsAll(StorageType from, StorageType to) {
+  if (from == to || (from == StorageType::Bool && !isFloat(to)))
+    return true;
+  if (isFloat(from) || to == StorageType::Bool || (isUnsigned(to) && !isUnsigned(from)))
+    return false;
+  bool widens = isUnsigned(from) && !isUnsigned(to);
+  return widens ? byteWidth(from) < byteWidth(to) : byteWidth(from) <= byteWidth(to);
+}
+
 template <typename To>
 bool convertTo(StorageType from, const std::byte *source, To *destination, int64_t count) {
-  if (isFloat(from) && !std::is_floating_point_v<To>)
-    return false;
-  // Narrowing integers could change a value; only the same width or less may go to fewer than 64 bits.
-  if (std::is_integral_v<To> && sizeof(To) < 8 && from != StorageType::U8 && from != StorageType::Bool &&
-      byteWidth(from) > int64_t(sizeof(To)))
-    return false;
   switch (from) {
   case StorageType::F16:
     convertAll<Half>(source, destination, count);
@@ -176,6 +198,15 @@ bool convertTo(StorageType from, const std::byte *source, To *destination, int64
   case StorageType::Bool:
     convertAll<uint8_t>(source, destination, count);
     return true;
+  case StorageType::U16:
+    convertAll<uint16_t>(source, destination, count);
+    return true;
+  case StorageType::U32:
+    convertAll<uint32_t>(source, destination, count);
+    return true;
+  case StorageType::U64:
+    convertAll<uint64_t>(source, destination, count);
+    return true;
   }
   llvm_unreachable("unknown storage type");
 }
@@ -184,18 +215,30 @@ bool convertTo(StorageType from, const std::byte *source, To *destination, int64
 
 bool convertElements(StorageType from, const std::byte *source, ElementType to, void *destination,
                      int64_t count) {
+  if (!isFloat(to) && !holdsAll(from, storageType(to)))
+    return false;
   switch (to) {
   case ElementType::F32:
     return convertTo(from, source, static_cast<float *>(destination), count);
   case ElementType::F64:
     return convertTo(from, source, static_cast<double *>(destination), count);
+  case ElementType::I8:
+    return convertTo(from, source, static_cast<int8_t *>(destination), count);
+  case ElementType::I16:
+    return convertTo(from, source, static_cast<int16_t *>(destination), count);
   case ElementType::I32:
     return convertTo(from, source, static_cast<int32_t *>(destination), count);
   case ElementType::I64:
     return convertTo(from, source, static_cast<int64_t *>(destination), count);
   case ElementType::U8:
-    // Signed bytes do not fit.
-    return from != StorageType::I8 && convertTo(from, source, static_cast<uint8_t *>(destination), count);
+  case ElementType::Bool:
+    return convertTo(from, source, static_cast<uint8_t *>(destination), count);
+  case ElementType::U16:
+    return convertTo(from, source, static_cast<uint16_t *>(destination), count);
+  case ElementType::U32:
+    return convertTo(from, source, static_cast<uint32_t *>(destination), count);
+  case ElementType::U64:
+    return convertTo(from, source, static_cast<uint64_t *>(destination), count);
   }
   llvm_unreachable("unknown element type");
 }

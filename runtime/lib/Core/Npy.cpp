@@ -109,6 +109,9 @@ private:
                     .Case("<i4", StorageType::I32)
                     .Case("<i8", StorageType::I64)
                     .Cases({"|u1", "<u1"}, StorageType::U8)
+                    .Case("<u2", StorageType::U16)
+                    .Case("<u4", StorageType::U32)
+                    .Case("<u8", StorageType::U64)
                     .Case("|b1", StorageType::Bool)
                     .Default(std::nullopt);
     if (!type)
@@ -195,12 +198,24 @@ static StringRef description(ElementType type) {
     return "<f4";
   case ElementType::F64:
     return "<f8";
+  case ElementType::I8:
+    return "|i1";
+  case ElementType::I16:
+    return "<i2";
   case ElementType::I32:
     return "<i4";
   case ElementType::I64:
     return "<i8";
   case ElementType::U8:
     return "|u1";
+  case ElementType::U16:
+    return "<u2";
+  case ElementType::U32:
+    return "<u4";
+  case ElementType::U64:
+    return "<u8";
+  case ElementType::Bool:
+    return "|b1";
   }
   llvm_unreachable("unknown element type");
 }

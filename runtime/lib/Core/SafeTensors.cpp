@@ -36,6 +36,9 @@ static std::optional<StorageType> parseType(StringRef name) {
       .Case("I32", StorageType::I32)
       .Case("I64", StorageType::I64)
       .Case("U8", StorageType::U8)
+      .Case("U16", StorageType::U16)
+      .Case("U32", StorageType::U32)
+      .Case("U64", StorageType::U64)
       .Case("BOOL", StorageType::Bool)
       .Default(std::nullopt);
 }
@@ -147,12 +150,24 @@ static StringRef headerType(ElementType type) {
     return "F32";
   case ElementType::F64:
     return "F64";
+  case ElementType::I8:
+    return "I8";
+  case ElementType::I16:
+    return "I16";
   case ElementType::I32:
     return "I32";
   case ElementType::I64:
     return "I64";
   case ElementType::U8:
     return "U8";
+  case ElementType::U16:
+    return "U16";
+  case ElementType::U32:
+    return "U32";
+  case ElementType::U64:
+    return "U64";
+  case ElementType::Bool:
+    return "BOOL";
   }
   llvm_unreachable("unknown element type");
 }

@@ -68,6 +68,20 @@ static Error checkProbabilities(StringRef path, const FileTensor &tensor) {
   return Error::success();
 }
 
+Error checkIndices(StringRef path, const FileTensor &tensor, const Argument &argument) {
+  const int64_t limit = argument.indexed;
+  for (int64_t i = 0; limit && i < tensor.elements(); ++i) {
+    int64_t value = 0;
+    convertElements(tensor.element, tensor.bytes + i * byteWidth(tensor.element), ElementType::I64, &value,
+                    1);
+    if (value < -limit || value >= limit)
+      return makeError("'" + path + "': element " + Twine(i) + " is the index " + Twine(value) +
+                       ", but the input '" + argument.name + "' takes indices from " + Twine(-limit) +
+                       " to " + Twine(limit - 1));
+  }
+  return Error::success();
+}
+
 //===----------------------------------------------------------------------===//
 // DataSet
 //===----------------------------------------------------------------------===//
@@ -105,6 +119,8 @@ Error DataSet::addColumn(const Program &program, const Function &function, size_
     return makeError("'" + path + "' holds " + typeName(tensor->element) + ", but " + what +
                      (target ? " need " : " needs ") + typeName(column.element) +
                      (classes ? "; save class numbers with an integer dtype" : ""));
+  if (Error error = checkIndices(path, *tensor, argument))
+    return error;
   if (classes)
     if (int64_t count = classCount(program))
       if (Error error = checkClasses(path, *tensor, count))
@@ -121,8 +137,8 @@ Error DataSet::addColumn(const Program &program, const Function &function, size_
   return Error::success();
 }
 
-Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, const Function &function) {
-  DataSet data;
+Expected<std::vector<std::string>> matchFiles(const DataFiles &files, const Function &function) {
+  std::vector<std::string> paths(function.arguments.size());
   std::vector<bool> used(files.inputs.size());
   int64_t modelInputs = 0;
   for (const Argument &argument : function.arguments)
@@ -137,19 +153,30 @@ Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, 
       if (file == files.inputs.size())
         return makeError("no data file is given for the model's input '" + argument.name + "'");
       used[file] = true;
-      if (Error error = data.addColumn(program, function, i, files.inputs[file].path))
-        return error;
+      paths[i] = files.inputs[file].path;
     } else if (argument.role == Role::Target) {
       if (files.targets.empty())
         return makeError("no targets are given; this needs a .npy file of targets");
-      if (Error error = data.addColumn(program, function, i, files.targets))
-        return error;
+      paths[i] = files.targets;
     }
   }
   for (size_t i = 0; i < used.size(); ++i)
     if (!used[i])
-      return makeError("'" + files.inputs[i].path + "' is not used: the model's inputs are " +
-                       inputNames(function));
+      return makeError("'" + files.inputs[i].path + "' is not used: " +
+                       (modelInputs ? "the model's inputs are " + inputNames(function)
+                                    : std::string("the model has no inputs")));
+  return paths;
+}
+
+Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, const Function &function) {
+  DataSet data;
+  Expected<std::vector<std::string>> paths = matchFiles(files, function);
+  if (!paths)
+    return paths.takeError();
+  for (size_t i = 0; i < paths->size(); ++i)
+    if (!(*paths)[i].empty())
+      if (Error error = data.addColumn(program, function, i, (*paths)[i]))
+        return error;
   if (data.rowCount == 0)
     return makeError((data.columns.empty() ? Twine("the model has no inputs")
                                            : "'" + Twine(data.columns[0].path) + "' has no rows"));

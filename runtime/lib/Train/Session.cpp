@@ -8,9 +8,9 @@
 
 #include "phantom-rt/Session.h"
 
+#include "Batches.h"
 #include "Trainer.h"
 #include "phantom-rt/Error.h"
-#include "phantom-rt/Npy.h"
 
 #include <cmath>
 #include <cstring>
@@ -67,10 +67,8 @@ Expected<TrainReport> Session::train(const TrainOptions &options) {
 // Passes over a data set, without training
 //===----------------------------------------------------------------------===//
 
-/// Runs a function over all rows in file order, and calls visit(firstRow,
-/// validRows) on rank 0's thread after each batch.
-static Error forEachBatch(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
-                          const std::function<Error(int64_t, int64_t)> &visit) {
+Error forEachBatch(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+                   const std::function<Error(int64_t, int64_t)> &visit) {
   const int64_t batch = runtime.program().batch, rows = data.rows();
   return runtime.team().run([&](int64_t rank) -> Error {
     for (int64_t first = 0; first < rows; first += batch) {
@@ -164,28 +162,6 @@ Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
   if (accuracy && counted)
     report.accuracy = double(correct) / double(counted);
   return report;
-}
-
-Error Session::infer(const DataFiles &files, StringRef outputFile) {
-  Expected<BoundData> bound = open("infer", files);
-  if (!bound)
-    return bound.takeError();
-  auto &[function, data] = *bound;
-  const Result *output = function.result(Role::Output);
-  if (!output || output->type.shape.empty())
-    return makeError("step program: function 'infer' returns no output");
-
-  TensorType type = output->type;
-  type.shape[0] = type.shape[0] / device->program().batch * data.rows();
-  HostTensor whole(type);
-  const int64_t rowBytes = output->type.bytes() / device->program().batch;
-  Error error = forEachBatch(*device, function, data, [&](int64_t first, int64_t valid) -> Error {
-    std::memcpy(whole.bytes.data() + first * rowBytes, function.address(0, *output), valid * rowBytes);
-    return Error::success();
-  });
-  if (error)
-    return error;
-  return writeNpy(outputFile, type, whole.bytes.data());
 }
 
 Expected<double> Session::dumpGradients(const DataFiles &files, StringRef outputFile) {

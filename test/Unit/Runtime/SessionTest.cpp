@@ -331,7 +331,7 @@ TEST_F(SessionTest, InferWritesOneRowPerInputRow) {
   Executable executable = regression(4);
   auto session = value(Session::create(executable, {}));
   const DataFiles inputs{files.inputs, ""};
-  ASSERT_SUCCESS(session->infer(inputs, folder.file("y.npy")));
+  ASSERT_SUCCESS(session->infer(inputs, {{"", folder.file("y.npy")}}));
   FileTensor y = value(readNpy(folder.file("y.npy")));
   EXPECT_EQ(y.shape, std::vector<int64_t>{2 * B + 3});
   // The mean squared difference from the targets is what evaluate says.
@@ -341,7 +341,7 @@ TEST_F(SessionTest, InferWritesOneRowPerInputRow) {
   for (int64_t i = 0; i < 2 * B + 3; ++i)
     sum += std::pow(outputs.data<double>()[i] - targets.data<double>()[i], 2);
   EXPECT_NEAR(value(session->evaluate(files)).loss, sum / (2 * B + 3), 1e-5);
-  EXPECT_TRUE(contains(message(session->infer(inputs, folder.file("nowhere/y.npy"))), "nowhere"));
+  EXPECT_TRUE(contains(message(session->infer(inputs, {{"", folder.file("nowhere/y.npy")}})), "nowhere"));
 }
 
 TEST_F(SessionTest, WritesTraceAndSummary) {

@@ -13,6 +13,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -42,12 +43,16 @@ struct ImportOptions {
   /// Folder that the IR's sources are relative to. Empty: that of `weightsFile`, or else the model's.
   std::string baseDir;
   SharedParameterMode sharedParameters = SharedParameterMode::Auto;
+  /// .npy files, by the name of the input that they replace: integers, booleans and single numbers, which
+  /// become constants of the model. Operators that need a shape or an axis while the model is compiled take
+  /// them.
+  std::map<std::string, std::string> constants;
 };
 
 /// Reads the ONNX model `path` as a dense model: a module with `phantom.parameter` declarations and
-/// `@forward`, as docs/Architecture.md describes it, verified. Activations and parameters are f32, whatever
-/// the model's float type (with a remark). Where the file is no model that this version can read, emits one
-/// error and returns failure.
+/// `@forward`, as docs/Architecture.md describes it, verified. Parameters are f32, whatever the model's float
+/// type; so are its activations, but for those of f64 in a model without f64 parameters (with a remark).
+/// Where the file is no model that this version can read, emits one error and returns failure.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
 importOnnxModel(llvm::StringRef path, mlir::MLIRContext &context, const ImportOptions &options = {});
 

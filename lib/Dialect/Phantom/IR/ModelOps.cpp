@@ -35,6 +35,13 @@ int64_t batchElements(RankedTensorType type) {
 
 int64_t lastDim(RankedTensorType type) { return type.getShape().back(); }
 
+/// Of an op that only moves elements.
+LogicalResult verifyMoves(Operation *op, RankedTensorType in, RankedTensorType out) {
+  if (in.getElementType() != out.getElementType())
+    return op->emitOpError("turns ") << in.getElementType() << " into " << out.getElementType();
+  return success();
+}
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -196,7 +203,7 @@ LogicalResult BroadcastOp::verify() {
     return emitOpError("'like' must have the result's shape");
   if (auto dim = getShardDim(in); dim && getShardDim(out) != *dim + shift)
     return emitOpError("of a sharded operand must be sharded along the aligned dimension");
-  return verifySameElementType(*this);
+  return verifyMoves(*this, in, out);
 }
 
 LogicalResult ReshapeOp::verify() {
@@ -205,7 +212,7 @@ LogicalResult ReshapeOp::verify() {
     return emitOpError("has more than one dynamic dimension");
   if (in.hasStaticShape() && out.hasStaticShape() && in.getNumElements() != out.getNumElements())
     return emitOpError("from ") << in.getNumElements() << " to " << out.getNumElements() << " elements";
-  return verifySameElementType(*this);
+  return verifyMoves(*this, in, out);
 }
 
 LogicalResult TransposeOp::verify() {
@@ -221,7 +228,7 @@ LogicalResult TransposeOp::verify() {
       return emitOpError("result dimension ") << i << " must have extent " << in.getDimSize(source);
   if (auto dim = getShardDim(in); dim && (!getShardDim(out) || permutation[*getShardDim(out)] != *dim))
     return emitOpError("result must be sharded along the permuted dimension");
-  return verifySameElementType(*this);
+  return verifyMoves(*this, in, out);
 }
 
 LogicalResult ReduceSumOp::verify() {
@@ -246,7 +253,7 @@ LogicalResult ReduceSumOp::verify() {
       return emitOpError(summed ? "over the sharded dimension must give a partial value"
                                 : "must keep the sharded dimension sharded");
   }
-  return verifySameElementType(*this);
+  return verifyMoves(*this, in, out);
 }
 
 //===----------------------------------------------------------------------===//
@@ -370,6 +377,8 @@ int64_t GemmOp::getN() { return extent(getC(), 1); }
 int64_t GemmOp::getK() { return extent(getA(), getTransposeA() ? 0 : 1); }
 
 LogicalResult GemmOp::verify() {
+  if (getEpilogue() && getEpilogue()->getKind() == ActivationKind::Softplus)
+    return emitOpError("has no softplus epilogue");
   int64_t aRows = extent(getA(), getTransposeA() ? 1 : 0);
   int64_t bDepth = extent(getB(), getTransposeB() ? 1 : 0),
           bColumns = extent(getB(), getTransposeB() ? 0 : 1);

@@ -161,6 +161,7 @@ bool mlir::phantom::slopeFollowsFromResult(ActivationKind kind, double alpha) {
   case ActivationKind::GeluErf:
   case ActivationKind::GeluTanh:
   case ActivationKind::Silu:
+  case ActivationKind::Softplus:
     return false;
   }
   llvm_unreachable("unknown activation");

@@ -301,6 +301,58 @@ Value vjpSqrt(OpBuilder &b, Location loc, Operation *op, Value cotangent, unsign
   return arith::DivFOp::create(b, loc, scaled, op->getResult(0));
 }
 
+Value vjpLog(OpBuilder &b, Location loc, Operation *op, Value cotangent, unsigned) {
+  return arith::DivFOp::create(b, loc, cotangent, op->getOperand(0));
+}
+
+/// ∂x = ∂y where x > 0, −∂y where x < 0, else 0
+Value vjpAbs(OpBuilder &b, Location loc, Operation *op, Value cotangent, unsigned) {
+  Value x = op->getOperand(0), zero = splat(b, loc, cotangent.getType(), 0);
+  Value negated = arith::NegFOp::create(b, loc, cotangent);
+  Value positive = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, zero);
+  Value negative = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, zero);
+  Value other = arith::SelectOp::create(b, loc, negative, negated, zero);
+  return arith::SelectOp::create(b, loc, positive, cotangent, other);
+}
+
+/// To the first operand where it is the extreme one, or equal; else to the second.
+template <arith::CmpFPredicate predicate>
+Value vjpExtreme(OpBuilder &b, Location loc, Operation *op, Value cotangent, unsigned operand) {
+  Value first = arith::CmpFOp::create(b, loc, predicate, op->getOperand(0), op->getOperand(1));
+  Value zero = splat(b, loc, cotangent.getType(), 0);
+  if (operand == 0)
+    return arith::SelectOp::create(b, loc, first, cotangent, zero);
+  return arith::SelectOp::create(b, loc, first, zero, cotangent);
+}
+
+/// y = aᵇ: ∂a = ∂y·b·a^(b−1), zero where b is; ∂b = ∂y·y·log a, zero where a is.
+Value vjpPow(OpBuilder &b, Location loc, Operation *op, Value cotangent, unsigned operand) {
+  Value base = op->getOperand(0), exponent = op->getOperand(1);
+  Value zero = splat(b, loc, cotangent.getType(), 0), one = splat(b, loc, cotangent.getType(), 1);
+  Value slope;
+  if (operand == 0) {
+    Value less = arith::SubFOp::create(b, loc, exponent, one);
+    Value power = math::PowFOp::create(b, loc, base, less);
+    slope = arith::MulFOp::create(b, loc, exponent, power);
+  } else {
+    Value log = math::LogOp::create(b, loc, base);
+    slope = arith::MulFOp::create(b, loc, op->getResult(0), log);
+  }
+  Value vanishing =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, operand == 0 ? exponent : base, zero);
+  slope = arith::SelectOp::create(b, loc, vanishing, zero, slope);
+  return arith::MulFOp::create(b, loc, cotangent, slope);
+}
+
+/// The chosen operand has the cotangent; the condition has none.
+Value vjpSelect(OpBuilder &b, Location loc, Operation *op, Value cotangent, unsigned operand) {
+  if (operand == 0)
+    return {};
+  Value zero = splat(b, loc, cotangent.getType(), 0);
+  return operand == 1 ? arith::SelectOp::create(b, loc, op->getOperand(0), cotangent, zero)
+                      : arith::SelectOp::create(b, loc, op->getOperand(0), zero, cotangent);
+}
+
 } // namespace
 
 void mlir::phantom::registerDifferentiableExternalModels(DialectRegistry &registry) {
@@ -313,6 +365,14 @@ void mlir::phantom::registerDifferentiableExternalModels(DialectRegistry &regist
     math::ErfOp::attachInterface<ElementwiseModel<math::ErfOp, vjpErf>>(*context);
     math::ExpOp::attachInterface<ElementwiseModel<math::ExpOp, vjpExp>>(*context);
     math::TanhOp::attachInterface<ElementwiseModel<math::TanhOp, vjpTanh>>(*context);
+    arith::MaximumFOp::attachInterface<
+        ElementwiseModel<arith::MaximumFOp, vjpExtreme<arith::CmpFPredicate::OGE>>>(*context);
+    arith::MinimumFOp::attachInterface<
+        ElementwiseModel<arith::MinimumFOp, vjpExtreme<arith::CmpFPredicate::OLE>>>(*context);
+    arith::SelectOp::attachInterface<ElementwiseModel<arith::SelectOp, vjpSelect>>(*context);
+    math::AbsFOp::attachInterface<ElementwiseModel<math::AbsFOp, vjpAbs>>(*context);
+    math::LogOp::attachInterface<ElementwiseModel<math::LogOp, vjpLog>>(*context);
+    math::PowFOp::attachInterface<ElementwiseModel<math::PowFOp, vjpPow>>(*context);
     math::SqrtOp::attachInterface<ElementwiseModel<math::SqrtOp, vjpSqrt>>(*context);
   });
 }

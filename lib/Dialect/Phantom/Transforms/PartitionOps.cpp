@@ -206,6 +206,13 @@ std::optional<int64_t> Partitioner::keptShard(Operation &op) {
   std::optional<int64_t> dim = shardDimOf(op.getOperand(0));
   if (!dim)
     return std::nullopt;
+  if (auto softmax = dyn_cast<LogSoftmaxOp>(op))
+    return static_cast<int64_t>(softmax.getDim()) == *dim ? std::nullopt : dim;
+  if (auto slice = dyn_cast<SliceOp>(op)) {
+    bool whole = slice.getStrides()[*dim] == 1 && tensorType(slice.getOutput()).getDimSize(*dim) ==
+                                                      tensorType(slice.getInput()).getDimSize(*dim);
+    return whole ? dim : std::nullopt;
+  }
   if (auto transpose = dyn_cast<TransposeOp>(op))
     return llvm::find(transpose.getPermutation(), *dim) - transpose.getPermutation().begin();
   if (auto reshape = dyn_cast<ReshapeOp>(op)) {
@@ -231,6 +238,44 @@ LogicalResult Partitioner::cloneReplicated(Operation &op) {
   return success();
 }
 
+/// Joined shard by shard, along the first dimension in which an operand is sharded, if that is not the joined
+/// one.
+LogicalResult Partitioner::partitionConcat(ConcatOp op) {
+  std::optional<int64_t> dim;
+  for (Value input : op.getInputs())
+    if (!dim)
+      dim = shardDimOf(input);
+  if (!dim || *dim == static_cast<int64_t>(op.getDim()))
+    return cloneReplicated(*op);
+  SmallVector<Value> parts;
+  for (Value input : op.getInputs()) {
+    FailureOr<Value> part = operandAs(input, dim, op.getLoc());
+    if (failed(part))
+      return failure();
+    parts.push_back(*part);
+  }
+  map.map(op.getOutput(),
+          ConcatOp::create(b, op.getLoc(), sharded(tensorType(op.getOutput()), *dim), parts, op.getDim())
+              .getOutput());
+  return success();
+}
+
+/// From a shard of another dimension than the indexed one, shard by shard.
+LogicalResult Partitioner::partitionGather(GatherOp op) {
+  std::optional<int64_t> dim = shardDimOf(op.getInput());
+  int64_t indexed = op.getDim();
+  if (!dim || *dim == indexed)
+    return cloneReplicated(*op);
+  FailureOr<Value> indices = operandAs(op.getIndices(), std::nullopt, op.getLoc());
+  if (failed(indices))
+    return failure();
+  int64_t kept = *dim < indexed ? *dim : *dim + tensorType(*indices).getRank() - 1;
+  map.map(op.getOutput(), GatherOp::create(b, op.getLoc(), sharded(tensorType(op.getOutput()), kept),
+                                           map.lookup(op.getInput()), *indices, indexed)
+                              .getOutput());
+  return success();
+}
+
 LogicalResult Partitioner::partitionOp(Operation &op) {
   if (auto *it = layers.find(&op); it != layers.end()) {
     FailureOr<Value> output = partitionLayer(cast<LinearOp>(op), it->second);
@@ -253,7 +298,11 @@ LogicalResult Partitioner::partitionOp(Operation &op) {
   if (auto sum = dyn_cast<ReduceSumOp>(op))
     if (auto dim = shardDimOf(sum.getInput()))
       return partitionSum(sum, *dim);
-  if (isa<TransposeOp, ReshapeOp>(op))
+  if (auto concat = dyn_cast<ConcatOp>(op))
+    return partitionConcat(concat);
+  if (auto gather = dyn_cast<GatherOp>(op))
+    return partitionGather(gather);
+  if (isa<LogSoftmaxOp, SliceOp, TransposeOp, ReshapeOp>(op))
     if (auto dim = keptShard(op))
       return cloneSharded(op, dim);
   return cloneReplicated(op);

@@ -75,6 +75,8 @@ private:
   LogicalResult cloneReplicated(Operation &op);
   LogicalResult partitionNormalize(NormalizeOp op);
   LogicalResult partitionSoftmax(SoftmaxOp op);
+  LogicalResult partitionConcat(ConcatOp op);
+  LogicalResult partitionGather(GatherOp op);
   LogicalResult partitionSum(ReduceSumOp op, int64_t dim);
   Value exchangeStatistics(StatisticsKind kind, Value value, ArrayRef<int64_t> dims, Location loc);
   std::optional<int64_t> keptShard(Operation &op);

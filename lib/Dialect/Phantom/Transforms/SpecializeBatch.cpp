@@ -33,11 +33,13 @@ public:
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(specialize(function)))
         return signalPassFailure();
+    Builder builder(&getContext());
+    getOperation()->setAttr(PhantomDialect::kBatch, builder.getI64IntegerAttr(batchSize));
   }
 
 private:
   LogicalResult specialize(func::FuncOp function);
-  LogicalResult specializeInput(func::FuncOp function, BlockArgument argument);
+  LogicalResult specializeInput(func::FuncOp function, BlockArgument argument, bool isBatch);
   LogicalResult specializeResults(Operation &op);
   int64_t extentFromOperand(Operation &op, RankedTensorType type);
 };
@@ -63,6 +65,16 @@ int64_t SpecializeBatchPass::extentFromOperand(Operation &op, RankedTensorType t
       if (!llvm::is_contained(sum.getDims(), d))
         source.push_back(d);
   }
+  if (auto gather = dyn_cast<GatherOp>(op)) {
+    auto indices = cast<RankedTensorType>(gather.getIndices().getType());
+    auto input = cast<RankedTensorType>(gather.getInput().getType());
+    int64_t dim = gather.getDim(), count = indices.getRank();
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.isDynamicDim(d))
+        return d < dim           ? input.getDimSize(d)
+               : d < dim + count ? indices.getDimSize(d - dim)
+                                 : input.getDimSize(d - count + 1);
+  }
   auto operand =
       op.getNumOperands() ? dyn_cast<RankedTensorType>(op.getOperand(0).getType()) : RankedTensorType();
   for (int64_t d = 0; operand && d < type.getRank(); ++d)
@@ -71,14 +83,15 @@ int64_t SpecializeBatchPass::extentFromOperand(Operation &op, RankedTensorType t
   return batchSize;
 }
 
-LogicalResult SpecializeBatchPass::specializeInput(func::FuncOp function, BlockArgument argument) {
+LogicalResult SpecializeBatchPass::specializeInput(func::FuncOp function, BlockArgument argument,
+                                                   bool isBatch) {
   auto type = cast<RankedTensorType>(argument.getType());
   if (type.getNumDynamicDims() > 1 || (type.getNumDynamicDims() == 1 && !type.isDynamicDim(0)))
     return function.emitError()
            << "input " << argument.getArgNumber() << " of type " << type
            << " has a dynamic dimension besides the first, the batch: export the model with it fixed";
   if (type.getNumDynamicDims() == 0) {
-    if (type.getRank() > 0 && type.getDimSize(0) != batchSize)
+    if (isBatch && type.getRank() > 0 && type.getDimSize(0) != batchSize)
       return function.emitError() << "input " << argument.getArgNumber() << " has a fixed batch of "
                                   << type.getDimSize(0) << ", not " << batchSize.getValue()
                                   << ": use that batch size, or export with a dynamic batch";
@@ -119,9 +132,17 @@ LogicalResult SpecializeBatchPass::specializeResults(Operation &op) {
 LogicalResult SpecializeBatchPass::specialize(func::FuncOp function) {
   if (function.isExternal())
     return success();
+  SmallVector<BlockArgument> inputs;
   for (BlockArgument argument : function.getArguments())
     if (function.getArgAttr(argument.getArgNumber(), PhantomDialect::kInput) &&
-        isa<RankedTensorType>(argument.getType()) && failed(specializeInput(function, argument)))
+        isa<RankedTensorType>(argument.getType()))
+      inputs.push_back(argument);
+  // Where no input leaves the batch open, the first one states it; others may be of any shape.
+  bool open = llvm::any_of(inputs, [](BlockArgument argument) {
+    return !cast<RankedTensorType>(argument.getType()).hasStaticShape();
+  });
+  for (auto [i, argument] : llvm::enumerate(inputs))
+    if (failed(specializeInput(function, argument, /*isBatch=*/!open && i == 0)))
       return failure();
   for (Operation &op : function.getBody().front())
     if (failed(specializeResults(op)))

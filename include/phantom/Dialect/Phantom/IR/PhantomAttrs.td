@@ -41,7 +41,8 @@ def Phantom_ActivationKind : Phantom_Enum<"ActivationKind", "elementwise activat
   I32EnumCase<"Tanh", 4, "tanh">,
   I32EnumCase<"GeluErf", 5, "gelu_erf">,
   I32EnumCase<"GeluTanh", 6, "gelu_tanh">,
-  I32EnumCase<"Silu", 7, "silu">
+  I32EnumCase<"Silu", 7, "silu">,
+  I32EnumCase<"Softplus", 8, "softplus">
 ]>;
 def Phantom_ActivationKindAttr : Phantom_EnumAttr<Phantom_ActivationKind, "activation_kind">;
 
@@ -57,6 +58,12 @@ def Phantom_StatisticsKind : Phantom_Enum<"StatisticsKind", "what is known of ea
   I32EnumCase<"Softmax", 2, "softmax">
 ]>;
 def Phantom_StatisticsKindAttr : Phantom_EnumAttr<Phantom_StatisticsKind, "statistics_kind">;
+
+def Phantom_NarrowFloat : Phantom_Enum<"NarrowFloat", "float type that values are stored in, but not computed in", [
+  I32EnumCase<"F16", 0, "f16">,
+  I32EnumCase<"BF16", 1, "bf16">
+]>;
+def Phantom_NarrowFloatAttr : Phantom_EnumAttr<Phantom_NarrowFloat, "narrow_float">;
 
 def Phantom_LossKind : Phantom_Enum<"LossKind", "loss function; a mean, as in ONNX and PyTorch", [
   I32EnumCase<"CrossEntropy", 0, "cross_entropy">,

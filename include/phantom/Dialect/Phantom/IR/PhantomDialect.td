@@ -34,6 +34,10 @@ def Phantom_Dialect : Dialect {
     static constexpr llvm::StringLiteral kParameter = "phantom.parameter";
     static constexpr llvm::StringLiteral kScalar = "phantom.scalar";
     static constexpr llvm::StringLiteral kOutput = "phantom.output";
+    /// On an input or output of signless integers: they are unsigned.
+    static constexpr llvm::StringLiteral kUnsigned = "phantom.unsigned";
+    /// On an input of indices: n, where they are in [-n, n).
+    static constexpr llvm::StringLiteral kIndexed = "phantom.indexed";
     static constexpr llvm::StringLiteral kLoss = "phantom.loss";
     static constexpr llvm::StringLiteral kGradient = "phantom.gradient";
     static constexpr llvm::StringLiteral kUpdated = "phantom.updated";
@@ -41,6 +45,7 @@ def Phantom_Dialect : Dialect {
     /// Names of the module's attributes.
     static constexpr llvm::StringLiteral kModel = "phantom.model";
     static constexpr llvm::StringLiteral kStrategy = "phantom.strategy";
+    static constexpr llvm::StringLiteral kBatch = "phantom.batch";
     static constexpr llvm::StringLiteral kLossKind = "phantom.loss_kind";
   }];
 }

@@ -23,6 +23,10 @@ class Phantom_Op<string name, list<Trait> traits = []> : Op<Phantom_Dialect, nam
 def Phantom_Differentiable : DeclareOpInterfaceMethods<DifferentiableOpInterface>;
 
 def Phantom_FloatTensor : RankedTensorOf<[F32, F64]>;
+/// What the values of a model that are not only moved have: parameters and most activations are floats.
+def Phantom_Tensor : RankedTensorOf<[F32, F64, I1, I8, I16, I32, I64]>;
+def Phantom_NumberTensor : RankedTensorOf<[F32, F64, I8, I16, I32, I64]>;
+def Phantom_IndexTensor : RankedTensorOf<[I32, I64]>;
 def Phantom_FloatScalar : 0DTensorOf<[F32, F64]>;
 
 /// The order of exchanges is the program's, on every rank: they write this.
@@ -143,7 +147,7 @@ def Phantom_MatmulOp : Phantom_Op<"matmul", [Pure, Phantom_Differentiable]> {
 def Phantom_ActivationOp : Phantom_Op<"activation", [Pure, SameOperandsAndResultType, Phantom_Differentiable]> {
   let summary = "elementwise activation function";
   let description = [{
-    Kept whole so that a GEMM can take it as its epilogue. `alpha` is the slope of `leaky_relu` and the scale of `elu`.
+    Kept whole so that a GEMM can take it as its epilogue (all but `softplus`). `alpha` is the slope of `leaky_relu` and the scale of `elu`.
     Shard by shard on a partitioned program; never on a `partial` value.
 
     Example: `%y = phantom.activation <relu> %x : tensor<?x512xf32>`.
@@ -234,10 +238,10 @@ def Phantom_BroadcastOp : Phantom_Op<"broadcast", [Pure, Phantom_Differentiable]
 
     Example: `%y = phantom.broadcast %b like %x : (tensor<10xf32>, tensor<?x10xf32>) -> tensor<?x10xf32>`.
 
-    The verifier refuses: dimensions that do not align; a dynamic result without `like`.
+    The verifier refuses: dimensions that do not align; a dynamic result without `like`; another element type.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, Optional<Phantom_FloatTensor>:$like);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_Tensor:$input, Optional<Phantom_Tensor>:$like);
+  let results = (outs Phantom_Tensor:$output);
   let assemblyFormat = "$input (`like` $like^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -252,10 +256,10 @@ def Phantom_ReshapeOp : Phantom_Op<"reshape", [Pure, Phantom_Differentiable]> {
 
     Example: `%y = phantom.reshape %x : tensor<?x1x8x8xf32> -> tensor<?x64xf32>`.
 
-    The verifier refuses another number of elements.
+    The verifier refuses another number of elements, and another element type.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_Tensor:$input);
+  let results = (outs Phantom_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -269,8 +273,8 @@ def Phantom_TransposeOp : Phantom_Op<"transpose", [Pure, Phantom_Differentiable]
 
     The verifier refuses what is no permutation, and a result type that does not follow from it.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, DenseI64ArrayAttr:$permutation);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_Tensor:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs Phantom_Tensor:$output);
   let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -283,11 +287,133 @@ def Phantom_ReduceSumOp : Phantom_Op<"reduce_sum", [Pure, Phantom_Differentiable
 
     Example: `%db = phantom.reduce_sum %delta [0] : tensor<8x512xf32> -> tensor<512xf32>`.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, DenseI64ArrayAttr:$dims);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_NumberTensor:$input, DenseI64ArrayAttr:$dims);
+  let results = (outs Phantom_NumberTensor:$output);
   let assemblyFormat = "$input $dims attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
 }
+
+def Phantom_LogSoftmaxOp : Phantom_Op<"log_softmax", [Pure, SameOperandsAndResultType, Phantom_Differentiable]> {
+  let summary = "logarithm of the softmax along a dimension";
+  let description = [{
+    $$ y_i = x_i - \max x - \log \sum_j e^{x_j - \max x} $$ along `dim`, which may not be sharded. Gradient:
+    $$ \partial x = \partial y - e^y \sum \partial y. $$
+
+    Example: `%y = phantom.log_softmax %x dim 1 : tensor<8x10xf32>`.
+
+    The verifier refuses a sharded `dim`, and a partial operand.
+  }];
+  let arguments = (ins Phantom_FloatTensor:$input, I64Attr:$dim);
+  let results = (outs Phantom_FloatTensor:$output);
+  let assemblyFormat = "$input `dim` $dim attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Parts of tensors, and element types
+//===----------------------------------------------------------------------===//
+
+def Phantom_CastOp : Phantom_Op<"cast", [Pure, Elementwise, SameOperandsAndResultShape, Phantom_Differentiable]> {
+  let summary = "another element type";
+  let description = [{
+    Elementwise. Floats become integers by dropping the fraction, and stay in the integer's range; to `i1` becomes what is
+    not zero. `rounded` first rounds to a float type that values are stored in, but not computed in. Integers are signless;
+    `unsigned_input` and `unsigned_output` say how to read them. Between floats the gradient is cast back; others have none.
+
+    Example: `%y = phantom.cast %x : tensor<8xi64> -> tensor<8xf32>`,
+    `%h = phantom.cast %x rounded <bf16> : tensor<8xf32> -> tensor<8xf32>`.
+
+    The verifier refuses: `rounded` to a type that is no float; a result in another state.
+  }];
+  let arguments = (ins Phantom_Tensor:$input, OptionalAttr<Phantom_NarrowFloatAttr>:$rounded,
+                       UnitAttr:$unsigned_input, UnitAttr:$unsigned_output);
+  let results = (outs Phantom_Tensor:$output);
+  let assemblyFormat = "$input (`rounded` $rounded^)? attr-dict `:` type($input) `->` type($output)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Phantom_SliceOp : Phantom_Op<"slice", [Pure, Phantom_Differentiable]> {
+  let summary = "a regular part of a tensor";
+  let description = [{
+    Result index i along a dimension is operand index offset + i·stride; the result type gives the extents. A dynamic
+    dimension is taken whole. A sharded dimension must be, too.
+
+    Example: `%y = phantom.slice %x [0, 4] by [1, 2] : tensor<?x10xf32> -> tensor<?x3xf32>`: columns 4, 6 and 8.
+
+    The verifier refuses what is outside of the operand, and a part of a dynamic or sharded dimension.
+  }];
+  let arguments = (ins Phantom_Tensor:$input, DenseI64ArrayAttr:$offsets, DenseI64ArrayAttr:$strides);
+  let results = (outs Phantom_Tensor:$output);
+  let assemblyFormat = "$input $offsets `by` $strides attr-dict `:` type($input) `->` type($output)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Phantom_SliceGradientOp : Phantom_Op<"slice_gradient", [Pure]> {
+  let summary = "zeros, with the cotangent of a slice at its place";
+  let description = [{
+    Example: `%dx = phantom.slice_gradient %dy [0, 4] by [1, 2] : tensor<8x3xf32> -> tensor<8x10xf32>`.
+
+    The verifier refuses what it refuses of `slice`.
+  }];
+  let arguments = (ins Phantom_FloatTensor:$cotangent, DenseI64ArrayAttr:$offsets, DenseI64ArrayAttr:$strides);
+  let results = (outs Phantom_FloatTensor:$gradient);
+  let assemblyFormat = "$cotangent $offsets `by` $strides attr-dict `:` type($cotangent) `->` type($gradient)";
+  let hasVerifier = 1;
+}
+
+def Phantom_ConcatOp : Phantom_Op<"concat", [Pure, Phantom_Differentiable]> {
+  let summary = "joins tensors along a dimension";
+  let description = [{
+    Operands differ in the extent of `dim` only, which is not dynamic and not sharded. Gradients are slices.
+
+    Example: `%y = phantom.concat %a, %b dim 1 : (tensor<?x4xf32>, tensor<?x2xf32>) -> tensor<?x6xf32>`.
+
+    The verifier refuses: no operand; other extents than the result's; operands in different states.
+  }];
+  let arguments = (ins Variadic<Phantom_Tensor>:$inputs, I64Attr:$dim);
+  let results = (outs Phantom_Tensor:$output);
+  let assemblyFormat = "$inputs `dim` $dim attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Phantom_GatherOp : Phantom_Op<"gather", [Pure, Phantom_Differentiable]> {
+  let summary = "the slices of a dimension that indices name: rows of an embedding table";
+  let description = [{
+    The indices' shape takes the place of `dim`: of `[a, n, b]` and indices `[i, j]` along dimension 1 the result is
+    `[a, i, j, b]`. Negative indices count from the end. An index outside of [-n, n) gives NaN (floats) or zero; where the
+    indices are an input of the model, the runtime refuses it. `dim` may not be sharded; the indices are replicated.
+
+    Example: `%e = phantom.gather %table, %tokens dim 0 : (tensor<100x16xf32>, tensor<?x8xi64>) -> tensor<?x8x16xf32>`.
+
+    The verifier refuses: a result type that does not follow; a dynamic or sharded `dim`.
+  }];
+  let arguments = (ins Phantom_Tensor:$input, Phantom_IndexTensor:$indices, I64Attr:$dim);
+  let results = (outs Phantom_Tensor:$output);
+  let assemblyFormat = "$input `,` $indices `dim` $dim attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Phantom_GatherGradientOp : Phantom_Op<"gather_gradient", [Pure]> {
+  let summary = "sums the cotangents of the slices that a gather took";
+  let description = [{
+    Slice i of the result is the sum of the cotangents at the places of index i, in their order; zero where there are none.
+
+    Example: `%de = phantom.gather_gradient %dy, %tokens dim 0 : (tensor<4x8x16xf32>, tensor<4x8xi64>) -> tensor<100x16xf32>`.
+
+    The verifier refuses what it refuses of `gather`.
+  }];
+  let arguments = (ins Phantom_FloatTensor:$cotangent, Phantom_IndexTensor:$indices, I64Attr:$dim);
+  let results = (outs Phantom_FloatTensor:$gradient);
+  let assemblyFormat = "$cotangent `,` $indices `dim` $dim attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
 
 def Phantom_LossOp : Phantom_Op<"loss", [Pure]> {
   let summary = "training loss, a mean";
@@ -426,8 +552,8 @@ def Phantom_LocalSliceOp : Phantom_MeshedOp<"local_slice", [Pure, Phantom_Differ
 
     Example: `%s = phantom.local_slice %x dim 1 on @mesh "phantom" : tensor<8x64xf32> -> tensor<8x16xf32, #phantom.state<"phantom" = shard(1)>>`.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_Tensor:$input, I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let results = (outs Phantom_Tensor:$output);
   let assemblyFormat = "$input `dim` $dim `on` $mesh $axis attr-dict `:` type($input) `->` type($output)";
 }
 
@@ -438,8 +564,8 @@ def Phantom_ReplicateOp : Phantom_MeshedOp<"replicate", [Pure, Phantom_Different
 
     Example: `%r = phantom.replicate %x on @mesh "phantom" : tensor<8x64xf32> -> tensor<8x64xf32, #phantom.state<"phantom" = per_rank>>`.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_Tensor:$input, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let results = (outs Phantom_Tensor:$output);
   let assemblyFormat = "$input `on` $mesh $axis attr-dict `:` type($input) `->` type($output)";
 }
 
@@ -468,8 +594,8 @@ def Phantom_AllGatherOp : Phantom_ExchangeOp<"all_gather"> {
 
     The verifier refuses: a result that is not p blocks along `dim`; other states.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
-  let results = (outs Phantom_FloatTensor:$output);
+  let arguments = (ins Phantom_Tensor:$input, I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let results = (outs Phantom_Tensor:$output);
   let assemblyFormat = "$input `dim` $dim `on` $mesh $axis attr-dict `:` type($input) `->` type($output)";
 }
 

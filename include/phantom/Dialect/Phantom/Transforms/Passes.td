@@ -35,7 +35,8 @@ def PhantomSpecializeBatch : Pass<"phantom-specialize-batch", "::mlir::ModuleOp"
   let summary = "give the dynamic batch dimension a size";
   let description = [{
     Replaces the dynamic dimension of the functions' inputs by `batch-size` and infers the types that follow from it.
-    A model whose batch is static already must have that size.
+    A model whose batch is static already must have that size in its first input. The module gets the attribute
+    `phantom.batch`.
 
     ```mlir
     func.func @forward(%x: tensor<?x64xf32>) …   // becomes, with batch-size=32
