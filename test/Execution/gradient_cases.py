@@ -65,7 +65,70 @@ def _gemm_scaled(graph, a, b):
     return graph.add("Gemm", a, weight, bias, alpha=0.5, beta=2.0)
 
 
+def _positive(graph, a):
+    """At least a half."""
+    return graph.add("Add", graph.add("Mul", a, a), graph.constant(0.5))
+
+
+def _of_positive(op):
+    return lambda graph, a, b: graph.add(op, _positive(graph, a))
+
+
+def _pow(graph, a, b):
+    """Both operands are trained."""
+    return graph.add("Pow", _positive(graph, a), b)
+
+
+def _where(graph, a, b):
+    return graph.add("Where", graph.add("Less", a, b), graph.add("Mul", a, a), b)
+
+
+def _slice(graph, a, b):
+    """Every second column backwards, next to the first four."""
+    axes = _shape(graph, 1)
+    back = graph.add("Slice", a, _shape(graph, -1), _shape(graph, 0), axes, _shape(graph, -2))
+    return graph.add("Concat", back, graph.add("Slice", a, _shape(graph, 0), _shape(graph, 4), axes), axis=1)
+
+
+def _gather(graph, a, b):
+    """Columns of a, some twice, one from the end."""
+    return graph.add("Gather", a, _shape(graph, 0, 2, 2, -1, 5, 1, 0, 0), axis=1)
+
+
+def _reduce(op):
+
+    def build(graph, a, b):
+        cube = graph.add("Reshape", a, _shape(graph, -1, 2, WIDTH // 2))
+        if op == "ReduceMean":  # an attribute until opset 18
+            total = graph.add(op, cube, axes=[1], keepdims=1)
+        else:
+            total = graph.add(op, cube, _shape(graph, 1), keepdims=1)
+        return graph.add("Flatten", graph.add("Mul", cube, total), axis=1)
+
+    return build
+
+
 OPS = {
+    "log_softmax": _unary("LogSoftmax", axis=-1),
+    "softplus": _unary("Softplus"),
+    "hard_swish": _unary("HardSwish"),
+    "hard_sigmoid": _unary("HardSigmoid"),
+    "exp": _unary("Exp"),
+    "neg": _unary("Neg"),
+    "abs": _unary("Abs"),
+    "log": _of_positive("Log"),
+    "sqrt": _of_positive("Sqrt"),
+    "reciprocal": _of_positive("Reciprocal"),
+    "pow": _pow,
+    "pow-constant": lambda graph, a, b: graph.add("Pow", _positive(graph, a), graph.constant(2.5)),
+    "clip": lambda graph, a, b: graph.add("Clip", a, graph.constant(-0.5), graph.constant(0.75)),
+    "max": _binary("Max"),
+    "min": _binary("Min"),
+    "where": _where,
+    "slice-concat": _slice,
+    "gather": _gather,
+    "reduce_sum": _reduce("ReduceSum"),
+    "reduce_mean": _reduce("ReduceMean"),
     **{name: (lambda graph, a, b, kind=name: models.activation(graph, kind, a))
        for name in ("identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "gelu_tanh", "silu")},
     "leaky_relu-alpha": _unary("LeakyRelu", alpha=0.3),
@@ -102,7 +165,7 @@ def build(op, path):
                                        graph.tensor(f"{name}.bias", _grid(rng, (n_out,))))
     a = graph.add("Gemm", "x", *layer("left", N_IN, WIDTH), transB=1, name="/left/Gemm")
     b = None
-    if op in ("add", "sub", "mul", "div", "matmul-batched"):
+    if op in ("add", "sub", "mul", "div", "matmul-batched", "pow", "max", "min", "where"):
         b = graph.add("Gemm", "x", *layer("right", N_IN, WIDTH), transB=1, name="/right/Gemm")
     hidden = OPS[op](graph, a, b)
     graph.add("Gemm", hidden, *layer("head", WIDTH, N_OUT), transB=1, name="/head/Gemm", result="y")

@@ -344,7 +344,12 @@ TEST(Verify, RefusesBadPrograms) {
       "only windows");
   refuse([](auto &, auto &, Function &f) { f.arguments[1].type.element = ElementType::I32; },
          "an i64 scalar");
-  refuse([](auto &, auto &, Function &f) { f.results[0].type.shape = {5}; }, "does not divide into 6 rows");
+  refuse(
+      [](auto &, auto &, Function &f) {
+        f.name = "evaluate";
+        f.results[0].type.shape = {5};
+      },
+      "does not divide into 6 rows");
   refuse([](auto &, auto &, Function &f) { std::swap(f.commands[2], f.commands[4]); }, "before its start");
   refuse([](auto &, auto &, Function &f) { f.commands.pop_back(); }, "never waits for exchange 'output'");
   refuse([](auto &, Program &p, auto &) { p.windows[0].bytes -= 4; }, "does not fit its region of 92 bytes");
