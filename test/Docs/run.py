@@ -23,7 +23,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 # document -> the folder its commands are run in; other blocks, as a quickstart's, are not run.
 DOCUMENTS = {
     "docs/Tutorial.md": ".",
-    "docs/ONNX.md": "examples/digits",
+    "docs/onnx.md": "examples/digits",
     "examples/digits/README.md": "examples/digits",
     "examples/teacher/README.md": "examples/teacher",
 }

@@ -39,6 +39,9 @@ static cl::opt<bool> importOnnx("import-onnx",
                                 cl::cat(category));
 static cl::opt<bool> exportOnnx("export-onnx", cl::desc("Read the IR of a dense model, write an ONNX model"),
                                 cl::cat(category));
+static cl::opt<bool> listOperators("list-onnx-operators",
+                                   cl::desc("Print a table of the operators that are imported"),
+                                   cl::cat(category));
 static cl::opt<bool>
     toStepProgram("phantom-to-step-program",
                   cl::desc("Read IR behind phantom-to-cpu-pipeline, print its step program as JSON"),
@@ -222,6 +225,10 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, "Translates between ONNX models and Phantom's IR\n");
   if (exportOnnx)
     return exportModel();
+  if (listOperators) {
+    ::phantom::onnx::printOperatorTable(outs());
+    return 0;
+  }
   if (toStepProgram)
     return printStepProgram();
   if (!importOnnx)

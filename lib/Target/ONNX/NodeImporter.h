@@ -139,6 +139,9 @@ private:
   mutable bool reported = false;
 };
 
+/// Of operators that take any number of inputs.
+constexpr unsigned kMany = 1u << 20;
+
 /// How an operator is imported, and the opset versions in which it means that.
 struct Operator {
   llvm::StringLiteral name;

@@ -19,9 +19,6 @@ namespace phantom::onnx {
 /// The newest opset whose changes to these operators are known.
 static constexpr int64_t kNewest = 28;
 
-/// Of operators that take any number of inputs.
-static constexpr unsigned kMany = 1u << 20;
-
 /// Sorted by name.
 static constexpr Operator kOperators[] = {
     {"Abs", 1, kNewest, 1, 1, importUnary},

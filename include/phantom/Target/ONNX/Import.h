@@ -49,6 +49,9 @@ struct ImportOptions {
   std::map<std::string, std::string> constants;
 };
 
+/// Prints the operators that are imported and their versions, as a table in Markdown.
+void printOperatorTable(llvm::raw_ostream &out);
+
 /// Reads the ONNX model `path` as a dense model: a module with `phantom.parameter` declarations and
 /// `@forward`, as docs/Architecture.md describes it, verified. Parameters are f32, whatever the model's float
 /// type; so are its activations, but for those of f64 in a model without f64 parameters (with a remark).
