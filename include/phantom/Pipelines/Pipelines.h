@@ -65,7 +65,8 @@ struct TrainPipelineOptions : InferPipelineOptions {
                        clEnumValN(OptimizerKind::AdamW, "adamw", "decoupled weight decay"))};
   Option<std::string> trainable{*this, "trainable", llvm::cl::desc("glob over parameter names"),
                                 llvm::cl::init("")};
-  Option<std::string> frozen{*this, "frozen", llvm::cl::desc("glob over parameter names"), llvm::cl::init("")};
+  Option<std::string> frozen{*this, "frozen", llvm::cl::desc("glob over parameter names"),
+                             llvm::cl::init("")};
   Option<double> momentum{*this, "momentum", llvm::cl::desc("factor of the old velocity"),
                           llvm::cl::init(0.9)};
   Option<double> beta1{*this, "beta1", llvm::cl::desc("decay of the first moment"), llvm::cl::init(0.9)};
