@@ -104,10 +104,23 @@ def _example(options, path):
     check(round_trip(options, path), "the model is not imported")
 
 
+# Import takes more operators apart than export puts together again; these come back as they were, in f32.
+OPERATORS = set("""Add Constant Div Dropout Elu Erf Flatten Gelu Gemm Identity LayerNormalization LeakyRelu MatMul Mul Relu Reshape
+RMSNormalization Sigmoid Softmax Sqrt Sub Tanh Transpose""".split())
+
+
+def _comes_back(path):
+    graph = onnx.load(path).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    floats = all(i.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for i in graph.input if i.name not in constants)
+    known = all(node.op_type in OPERATORS and not node.domain and len(node.output) == 1 for node in graph.node)
+    return floats and known and not any(name in path for name in EXCEPTIONS)
+
+
 def _test_data(options, shard):
     paths = sorted(glob.glob(f"{TEST_DATA}/*/*/model.onnx"))[shard::SHARDS]
-    done = sum(round_trip(options, path) for path in paths if not any(name in path for name in EXCEPTIONS))
-    check(done > 0, "no model was imported")
+    done = sum(round_trip(options, path) for path in paths if _comes_back(path))
+    check(done > 0, "no model was imported and exported")
 
 
 def cases(options):
