@@ -36,15 +36,6 @@ std::vector<std::string> originalNames(mlir::Location location) {
   return names;
 }
 
-std::string ExportGraph::unique(StringRef wanted, StringSet<> &taken) {
-  if (wanted.empty())
-    return {};
-  std::string name = wanted.str();
-  for (unsigned suffix = 1; !taken.insert(name).second; ++suffix)
-    name = wanted.str() + "_" + std::to_string(suffix);
-  return name;
-}
-
 std::string ExportGraph::nameTensor(StringRef nodeName, StringRef opType) {
   return uniqueTensor(nodeName.empty() ? opType.lower() : nodeName.str() + "_output_0");
 }

@@ -17,7 +17,6 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace phantom::onnx {
 
@@ -46,10 +45,14 @@ public:
   }
 
   /// `wanted`, or with a number behind it where that is taken. An empty name is none.
-  std::string uniqueNode(llvm::StringRef wanted) { return unique(wanted, nodes); }
-  std::string uniqueTensor(llvm::StringRef wanted) { return unique(wanted, tensors); }
+  std::string uniqueNode(llvm::StringRef wanted) {
+    return wanted.empty() ? std::string() : nodes.make(wanted);
+  }
+  std::string uniqueTensor(llvm::StringRef wanted) {
+    return wanted.empty() ? std::string() : tensors.make(wanted);
+  }
   /// False if the name is taken.
-  bool takeTensor(llvm::StringRef name) { return tensors.insert(name).second; }
+  bool takeTensor(llvm::StringRef name) { return tensors.insert(name); }
 
   void bind(mlir::Value value, llvm::StringRef tensor) { bound[value] = tensor.str(); }
   /// The tensor that `value` is to become when its op is exported: an output of the model.
@@ -72,10 +75,8 @@ public:
   Tensor &addInitializer(llvm::StringRef name, llvm::ArrayRef<int64_t> dims);
 
 private:
-  static std::string unique(llvm::StringRef wanted, llvm::StringSet<> &taken);
-
   Model &model;
-  llvm::StringSet<> nodes, tensors;
+  UniqueNames nodes, tensors;
   llvm::DenseMap<mlir::Value, std::string> bound, reserved;
   llvm::DenseSet<mlir::Value> unsignedValues;
   std::map<std::string, std::string> constants; ///< by type, shape and bytes

@@ -11,7 +11,6 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 #include <map>
 
@@ -49,7 +48,6 @@ private:
   LogicalResult checkCall(const Node &call, const Function &function, ArrayRef<const Function *> callers);
   StringMap<std::string> bindNames(const Node &call, const Function &function);
   void passThrough(const Node &call, const Function &function);
-  std::string uniqueName(const Twine &name);
   mlir::InFlightDiagnostic error(const Node &node) {
     return emitError(nodeLocation(model, node, context)) << "node " << node.label() << " ";
   }
@@ -57,23 +55,10 @@ private:
   Model &model;
   mlir::MLIRContext &context;
   std::map<Key, const Function *> functions;
-  StringSet<> taken;
-  StringMap<unsigned> suffixes; ///< the last one that each name got
+  UniqueNames taken;
   std::vector<Node> result;
   size_t visited = 0; ///< nodes and calls
 };
-
-std::string Inliner::uniqueName(const Twine &name) {
-  std::string unique = name.str();
-  if (taken.insert(unique).second)
-    return unique;
-  // Trying all suffixes from the first again would take quadratic time.
-  unsigned &suffix = suffixes[unique];
-  do
-    unique = (name + "_" + Twine(++suffix)).str();
-  while (!taken.insert(unique).second);
-  return unique;
-}
 
 LogicalResult Inliner::checkCall(const Node &call, const Function &function,
                                  ArrayRef<const Function *> callers) {
@@ -106,7 +91,7 @@ StringMap<std::string> Inliner::bindNames(const Node &call, const Function &func
   for (const Node &node : function.nodes)
     for (const std::string &output : node.outputs)
       if (!output.empty() && !names.contains(output))
-        names[output] = uniqueName(prefix + "/" + output);
+        names[output] = taken.make(prefix + "/" + output);
   return names;
 }
 
@@ -212,13 +197,7 @@ LogicalResult Inliner::run() {
     if (!functions.try_emplace(keyOf(function.domain, function.name, function.overload), &function).second)
       return emitError(modelLocation(model, context))
              << "the function " << function.label() << " is defined twice";
-  for (const auto &tensor : model.initializers)
-    taken.insert(tensor->name);
-  for (const ValueInfo &input : model.inputs)
-    taken.insert(input.name);
-  for (const Node &node : model.nodes)
-    for (const std::string &output : node.outputs)
-      taken.insert(output);
+  taken = valueNames(model);
   std::vector<const Function *> callers;
   for (Node &node : model.nodes)
     if (mlir::failed(expand(std::move(node), callers)))

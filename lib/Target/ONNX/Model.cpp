@@ -94,6 +94,18 @@ std::string Node::label() const {
 
 std::string Function::label() const { return quoteName(domain + "." + name); }
 
+UniqueNames valueNames(const Model &model) {
+  UniqueNames names;
+  for (const auto &tensor : model.initializers)
+    names.insert(tensor->name);
+  for (const ValueInfo &input : model.inputs)
+    names.insert(input.name);
+  for (const Node &node : model.nodes)
+    for (const std::string &output : node.outputs)
+      names.insert(output);
+  return names;
+}
+
 double shortestDouble(float number) {
   char text[32];
   auto [end, error] = std::to_chars(std::begin(text), std::end(text), number);

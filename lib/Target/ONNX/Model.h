@@ -12,6 +12,8 @@
 #ifndef PHANTOM_LIB_TARGET_ONNX_MODEL_H
 #define PHANTOM_LIB_TARGET_ONNX_MODEL_H
 
+#include "UniqueNames.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -141,6 +143,9 @@ struct Model {
 /// The double whose shortest decimal notation is that of `number`: 0.1f gives 0.1. Rounded to float it is the
 /// same.
 double shortestDouble(float number);
+
+/// The names of all values of the graph.
+UniqueNames valueNames(const Model &model);
 
 /// Reads and checks the file; the error names it.
 llvm::Expected<Model> readModel(llvm::StringRef path);

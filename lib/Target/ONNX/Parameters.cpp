@@ -14,7 +14,6 @@
 
 #include "phantom-rt/SafeTensors.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -171,13 +170,6 @@ bool isTrainedUnlessLiteral(const Model &model, const Tensor &initializer) {
   return trained && !layer && initializer.elements() > kMostConstantElements;
 }
 
-static std::string uniqueName(const std::string &name, StringSet<> &taken) {
-  std::string unique = name;
-  for (unsigned suffix = 1; is_contained(kReserved, unique) || !taken.insert(unique).second; ++suffix)
-    unique = name + "_" + std::to_string(suffix);
-  return unique;
-}
-
 //===----------------------------------------------------------------------===//
 // Sources
 //===----------------------------------------------------------------------===//
@@ -246,7 +238,9 @@ FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOpt
   StringMap<const Node *> producers = collectProducers(model);
 
   ParameterSet set;
-  StringSet<> taken;
+  UniqueNames taken;
+  for (StringRef name : kReserved)
+    taken.insert(name);
   size_t conversions = 0;
   int32_t convertedType = 0;
   for (const auto &tensor : model.initializers) {
@@ -265,7 +259,7 @@ FailureOr<ParameterSet> ParameterSet::create(const Model &model, const ImportOpt
     Parameter parameter;
     parameter.tensor = tensor;
     parameter.symbol =
-        uniqueName(isAnonymous(tensor->name) ? recoverName(*naming.node, naming.input) : tensor->name, taken);
+        taken.make(isAnonymous(tensor->name) ? recoverName(*naming.node, naming.input) : tensor->name);
     parameter.trainable = layerUse != tensorUses.end() || any_of(tensorUses, [&](const Use &use) {
                             return isTrainableUse(use, tensor->literal);
                           });

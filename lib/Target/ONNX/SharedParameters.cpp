@@ -13,7 +13,6 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace llvm;
 
@@ -52,7 +51,7 @@ private:
   Model &model;
   SharedParameterMode mode;
   mlir::MLIRContext &context;
-  StringSet<> taken;
+  UniqueNames taken;
 };
 
 std::vector<Uses> SharedParameters::groupUses(const Tensor &tensor, ArrayRef<Use> uses) const {
@@ -79,9 +78,7 @@ void SharedParameters::separate(const std::shared_ptr<Tensor> &tensor, std::vect
   });
   groups.erase(owner == groups.end() ? groups.begin() : owner);
   for (const Uses &group : groups) {
-    std::string name = recoverName(*group.front().node, group.front().input), unique = name;
-    for (unsigned suffix = 1; !taken.insert(unique).second; ++suffix)
-      unique = name + "_" + std::to_string(suffix);
+    std::string unique = taken.make(recoverName(*group.front().node, group.front().input));
     for (const Use &use : group)
       use.node->inputs[use.input] = unique;
     remark(*tensor) << "has equal values in the module " << quoteName(moduleOf(group.front()))
@@ -91,21 +88,15 @@ void SharedParameters::separate(const std::shared_ptr<Tensor> &tensor, std::vect
 }
 
 void SharedParameters::run() {
+  taken = valueNames(model);
   StringMap<Uses> uses;
-  for (const auto &tensor : model.initializers) {
-    taken.insert(tensor->name);
+  for (const auto &tensor : model.initializers)
     if (isFloatType(tensor->type) && tensor->elements() > 1 && !tensor->literal)
       uses[tensor->name];
-  }
-  for (Node &node : model.nodes) {
-    for (const std::string &output : node.outputs)
-      taken.insert(output);
+  for (Node &node : model.nodes)
     for (auto [i, input] : enumerate(node.inputs))
       if (auto found = uses.find(input); found != uses.end())
         found->second.push_back({&node, static_cast<unsigned>(i)});
-  }
-  for (const ValueInfo &input : model.inputs)
-    taken.insert(input.name);
 
   std::vector<std::shared_ptr<Tensor>> tensors = model.initializers;
   for (const auto &tensor : tensors) {
