@@ -53,16 +53,12 @@ WeightRecipe copySource(rt::Source source) {
   };
 }
 
-namespace {
-
-/// The trained factors of a layer.
-struct Factors {
-  rt::FileTensor local, compressor, decompressor;
-};
-
-} // namespace
-
-static Expected<Factors> readFactors(const WeightReader &reader, const LayerFactors &layer) {
+static Expected<Factors> readFactors(WeightReader &reader, const LayerFactors &layer) {
+  if (reader.layer == layer.layer)
+    return reader.factors;
+  // Two layers need not fit the memory.
+  reader.factors = {};
+  reader.layer.reset();
   Factors factors;
   auto read = [&](rt::FileTensor &to, const char *part) -> Error {
     std::string name = layer.layer + "." + part;
@@ -82,6 +78,8 @@ static Expected<Factors> readFactors(const WeightReader &reader, const LayerFact
     if (Error error = read(factors.decompressor, "decompressor"))
       return error;
   }
+  reader.layer = layer.layer;
+  reader.factors = factors;
   return factors;
 }
 

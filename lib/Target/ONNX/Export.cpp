@@ -351,7 +351,8 @@ static Error writeExternalFile(const Model &model, StringRef path, const FillTen
 
 Error OnnxExport::write(StringRef path, const TrainedTensors *trained, bool external) const {
   const Model &model = plan->model;
-  WeightReader reader{trained, {}};
+  WeightReader reader;
+  reader.trained = trained;
   FillTensor fill = [&](const Tensor &tensor, raw_ostream &bytes) -> Error {
     if (Error error = plan->recipes.at(&tensor)(reader, bytes))
       return createStringError(inconvertibleErrorCode(), "cannot export the weight " +

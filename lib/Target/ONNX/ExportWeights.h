@@ -18,13 +18,22 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <functional>
+#include <optional>
 
 namespace phantom::onnx {
+
+/// The trained factors of a layer.
+struct Factors {
+  rt::FileTensor local, compressor, decompressor;
+};
 
 /// Where recipes read from.
 struct WeightReader {
   const TrainedTensors *trained = nullptr;
   rt::SourceFiles sources;
+  /// Those of the last layer that was read: every rank of a factored layer asks for them.
+  std::optional<std::string> layer;
+  Factors factors;
 };
 
 /// Appends the f32 elements of an initializer.

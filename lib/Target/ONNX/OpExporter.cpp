@@ -18,34 +18,33 @@ using mlir::phantom::BroadcastOp;
 
 namespace phantom::onnx {
 
-Attribute intAttribute(StringRef name, int64_t value) {
+static Attribute makeAttribute(StringRef name, Attribute::Kind kind) {
   Attribute attribute;
   attribute.name = name.str();
-  attribute.kind = Attribute::Kind::Int;
+  attribute.kind = kind;
+  return attribute;
+}
+
+Attribute intAttribute(StringRef name, int64_t value) {
+  Attribute attribute = makeAttribute(name, Attribute::Kind::Int);
   attribute.i = value;
   return attribute;
 }
 
 Attribute floatAttribute(StringRef name, double value) {
-  Attribute attribute;
-  attribute.name = name.str();
-  attribute.kind = Attribute::Kind::Float;
+  Attribute attribute = makeAttribute(name, Attribute::Kind::Float);
   attribute.f = value;
   return attribute;
 }
 
 Attribute stringAttribute(StringRef name, StringRef value) {
-  Attribute attribute;
-  attribute.name = name.str();
-  attribute.kind = Attribute::Kind::String;
+  Attribute attribute = makeAttribute(name, Attribute::Kind::String);
   attribute.s = value.str();
   return attribute;
 }
 
 Attribute intsAttribute(StringRef name, ArrayRef<int64_t> values) {
-  Attribute attribute;
-  attribute.name = name.str();
-  attribute.kind = Attribute::Kind::Ints;
+  Attribute attribute = makeAttribute(name, Attribute::Kind::Ints);
   attribute.ints = values.vec();
   return attribute;
 }
