@@ -154,6 +154,28 @@ WeightRecipe composeDense(LayerFactors layer, bool transposed) {
   };
 }
 
+WeightRecipe joinParts(std::vector<WeightRecipe> parts, std::vector<int64_t> dims, int64_t dim,
+                       std::vector<int64_t> counts) {
+  return [=](WeightReader &reader, raw_ostream &out) -> Error {
+    if (dim == 0) {
+      for (const WeightRecipe &part : parts)
+        if (Error error = part(reader, out))
+          return error;
+      return Error::success();
+    }
+    std::vector<std::string> bytes(parts.size());
+    for (auto [part, text] : zip(parts, bytes)) {
+      raw_string_ostream stream(text);
+      if (Error error = part(reader, stream))
+        return error;
+    }
+    for (int64_t row = 0; row < dims[0]; ++row)
+      for (auto [text, count] : zip(bytes, counts))
+        out << StringRef(text).substr(row * count * sizeof(float), count * sizeof(float));
+    return Error::success();
+  };
+}
+
 /// Writes the transpose of [rows, columns].
 static void appendTransposed(ArrayRef<float> values, int64_t rows, int64_t columns, raw_ostream &out) {
   std::vector<float> turned(values.size());

@@ -15,17 +15,16 @@ using mlir::phantom::LinearOp;
 
 namespace phantom::onnx {
 
-/// A phantom layer of any rank. Rank j multiplies its columns and the ghosts of the others, side by side, by
-/// its local weight over its decompressors: as many operations as the factors have weights, none of them on
-/// zeros.
-static LogicalResult exportFactored(OpExporter &exporter, LinearOp linear,
-                                    const WeightPlan::RankTensors &tensors) {
+/// The outputs of a phantom layer of any rank, by rank. Rank j multiplies its columns and the ghosts of the
+/// others, side by side, by its local weight over its decompressors: as many operations as the factors have
+/// weights, none of them on zeros.
+static void exportFactors(OpExporter &exporter, const WeightPlan::RankTensors &tensors, int64_t last,
+                          std::vector<std::string> &products) {
   const LayerFactors &factors = tensors.factors;
-  const int64_t last = static_cast<int64_t>(staticShape(linear.getInput()).size()) - 1;
   SmallVector<int64_t> widths(factors.ranks, factors.in);
   std::vector<std::string> shards = exporter.split("Split", {exporter.operand(0), exporter.integers(widths)},
                                                    factors.ranks, {intAttribute("axis", last)});
-  std::vector<std::string> ghosts, products;
+  std::vector<std::string> ghosts;
   for (auto [shard, compressor] : zip(shards, tensors.compressors))
     ghosts.push_back(exporter.node("MatMul", {shard, compressor}));
   for (int64_t rank = 0; rank < factors.ranks; ++rank) {
@@ -37,6 +36,15 @@ static LogicalResult exportFactored(OpExporter &exporter, LinearOp linear,
         parts.size() == 1 ? parts[0] : exporter.node("Concat", parts, {intAttribute("axis", last)});
     products.push_back(exporter.node("MatMul", {input, tensors.weights[rank]}));
   }
+}
+
+/// A phantom layer, or the several that a packed layer became, side by side.
+static LogicalResult exportFactored(OpExporter &exporter, LinearOp linear,
+                                    ArrayRef<WeightPlan::RankTensors> layers) {
+  const int64_t last = static_cast<int64_t>(staticShape(linear.getInput()).size()) - 1;
+  std::vector<std::string> products;
+  for (const WeightPlan::RankTensors &tensors : layers)
+    exportFactors(exporter, tensors, last, products);
   if (!linear.getBias())
     return exporter.result("Concat", products, {intAttribute("axis", last)});
   std::string product = exporter.node("Concat", products, {intAttribute("axis", last)});
@@ -45,8 +53,9 @@ static LogicalResult exportFactored(OpExporter &exporter, LinearOp linear,
 
 LogicalResult exportLinear(OpExporter &exporter) {
   auto linear = cast<LinearOp>(exporter.op);
-  if (const WeightPlan::RankTensors *tensors = exporter.weights.rankTensors(linear.getWeight()))
-    return exportFactored(exporter, linear, *tensors);
+  if (ArrayRef<WeightPlan::RankTensors> layers = exporter.weights.rankTensors(linear.getWeight());
+      !layers.empty())
+    return exportFactored(exporter, linear, layers);
   std::string x = exporter.operand(0), weight = exporter.operand(1);
   std::string bias = linear.getBias() ? exporter.graph.tensorOf(linear.getBias()) : "";
   // A product and a sum in the model stay two nodes.

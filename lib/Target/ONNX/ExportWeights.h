@@ -50,6 +50,10 @@ WeightRecipe copyTrained(std::string name);
 WeightRecipe copySource(rt::Source source);
 /// The dense weight [n_out, n_in], or its transpose; summed in f64.
 WeightRecipe composeDense(LayerFactors factors, bool transposed);
+/// A tensor that is cut along `dim` into parts of `counts` slices, one recipe each; rows of `dims[1]` columns
+/// where it is cut along dimension 1.
+WeightRecipe joinParts(std::vector<WeightRecipe> parts, std::vector<int64_t> dims, int64_t dim,
+                       std::vector<int64_t> counts);
 /// The transposed compressor of a rank, [m_in, k].
 WeightRecipe rankCompressor(LayerFactors factors, int64_t rank);
 /// The transposed local weight of a rank over the decompressors of the ghosts of the others: [m_in + (p-1)k,
@@ -70,8 +74,9 @@ public:
     LayerFactors factors;
     std::vector<std::string> compressors, weights;
   };
-  /// Those of a linear layer's weight that is to be factored; null for others.
-  const RankTensors *rankTensors(mlir::Value weight);
+  /// Those of a linear layer's weight that is to be factored, of several layers where it was packed; empty
+  /// for others.
+  llvm::ArrayRef<RankTensors> rankTensors(mlir::Value weight);
 
   void addInitializer(llvm::StringRef name, llvm::ArrayRef<int64_t> dims, WeightRecipe recipe) {
     recipes[&graph.addInitializer(name, dims)] = std::move(recipe);
@@ -81,13 +86,26 @@ public:
   size_t phantomLayers = 0;
 
 private:
-  mlir::FailureOr<std::optional<LayerFactors>> findFactors(mlir::phantom::ParameterOp declaration,
-                                                           mlir::Value argument, bool &transposed) const;
-  mlir::FailureOr<WeightRecipe> findValues(mlir::phantom::ParameterOp declaration);
+  /// What training made of a parameter, or of a part of it: the same with other values, or the factors of a
+  /// phantom layer.
+  struct Trained {
+    std::string name;
+    std::vector<int64_t> dims;
+    std::optional<LayerFactors> factors;
+    WeightRecipe values;
+  };
+
+  std::vector<Trained> findParts(mlir::phantom::ParameterOp declaration, int64_t dim) const;
+  mlir::LogicalResult findTrained(mlir::phantom::ParameterOp declaration, std::optional<bool> transposed,
+                                  Trained &trained) const;
+  mlir::LogicalResult findFactors(mlir::phantom::ParameterOp declaration, std::optional<bool> transposed,
+                                  Trained &trained) const;
+  mlir::LogicalResult findValues(mlir::phantom::ParameterOp declaration, Trained &trained) const;
+  mlir::LogicalResult findSource(mlir::phantom::ParameterOp declaration, Trained &trained) const;
 
   ExportGraph &graph;
   const ExportOptions &options;
-  llvm::DenseMap<mlir::Value, RankTensors> factored;
+  llvm::DenseMap<mlir::Value, std::vector<RankTensors>> factored;
 };
 
 } // namespace phantom::onnx

@@ -86,6 +86,11 @@ void writeInit(OStream &json, const rt::Init &init) {
         json.attribute("tensor", init.source->tensor);
       }
       json.attribute("type", textOf(init.source->type));
+      if (const auto &part = init.source->part)
+        json.attributeArray("part", [&] {
+          for (int64_t number : {part->dim, part->from, part->count})
+            json.value(number);
+        });
     });
   if (init.transposed)
     json.attribute("transposed", true);

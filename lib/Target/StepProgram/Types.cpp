@@ -112,8 +112,14 @@ static FailureOr<rt::Init> toInit(ParameterOp op) {
     FailureOr<rt::TensorType> type = toTensorType(op, source.getType());
     if (failed(type))
       return failure();
-    init.source = rt::Source{source.getFile().str(), source.getTensor().str(), source.getOffset(),
-                             source.getLength(), *type};
+    init.source = rt::Source{source.getFile().str(),
+                             source.getTensor().str(),
+                             source.getOffset(),
+                             source.getLength(),
+                             *type,
+                             std::nullopt};
+    if (ArrayRef<int64_t> part = source.getPart(); !part.empty())
+      init.source->part = rt::TensorPart{part[0], part[1], part[2]};
   }
   return init;
 }

@@ -62,6 +62,10 @@ struct FileTensor {
   int64_t elements() const;
 };
 
+/// The part as a tensor of its own: of the same bytes where they lie side by side, else of a copy. An error
+/// where it is not inside `tensor`.
+llvm::Expected<FileTensor> takePart(const FileTensor &tensor, const TensorPart &part);
+
 /// Converts `count` elements to `to`: floats to floats, integers to integers
 /// or floats. Returns false, without effect, where that could change a value
 /// (floats to integers, 64 bits to fewer, signed to unsigned).

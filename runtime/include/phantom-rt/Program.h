@@ -56,6 +56,11 @@ enum class InitKind : uint8_t {
   Zeros,
 };
 
+/// The `count` slices from `from` on along dimension `dim` of a tensor.
+struct TensorPart {
+  int64_t dim = 0, from = 0, count = 0;
+};
+
 /// Bytes in a file: a tensor of a .safetensors file (`tensor` not empty), or a
 /// raw little-endian range of any file.
 struct Source {
@@ -63,7 +68,8 @@ struct Source {
   std::string tensor;
   int64_t offset = 0; ///< of the raw range, bytes
   int64_t length = 0;
-  TensorType type; ///< of the stored dense tensor
+  TensorType type;                ///< of the stored dense tensor
+  std::optional<TensorPart> part; ///< all of it where there is none
 };
 
 struct Init {

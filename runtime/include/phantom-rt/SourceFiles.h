@@ -17,12 +17,15 @@
 
 namespace phantom::rt {
 
-/// Opens the tensors that `Source`s refer to. Bytes are mapped, not read; what a source says is checked.
+/// Opens the tensors, or the parts of them, that `Source`s refer to. Bytes are mapped, not read; what a
+/// source says is checked.
 class SourceFiles {
 public:
   llvm::Expected<FileTensor> open(const Source &source);
 
 private:
+  llvm::Expected<FileTensor> openWhole(const Source &source);
+
   std::map<std::string, SafeTensorsFile> files;
 };
 

@@ -243,6 +243,30 @@ bool convertElements(StorageType from, const std::byte *source, ElementType to, 
   llvm_unreachable("unknown element type");
 }
 
+Expected<FileTensor> takePart(const FileTensor &tensor, const TensorPart &part) {
+  const auto rank = static_cast<int64_t>(tensor.shape.size());
+  if (part.dim < 0 || part.dim >= rank || part.from < 0 || part.count < 0 ||
+      part.from > tensor.shape[part.dim] - part.count)
+    return makeError("a tensor of shape " + shapeText(tensor.shape) + " has no " + Twine(part.count) +
+                     " slices from " + Twine(part.from) + " on along dimension " + Twine(part.dim));
+  FileTensor result = tensor;
+  result.shape[part.dim] = part.count;
+  int64_t outer = 1, inner = byteWidth(tensor.element);
+  for (int64_t d = 0; d < rank; ++d)
+    (d < part.dim ? outer : inner) *= d == part.dim ? 1 : tensor.shape[d];
+  const int64_t stride = tensor.shape[part.dim] * inner, bytes = part.count * inner;
+  if (outer == 1) {
+    result.bytes = tensor.bytes + part.from * inner;
+    return result;
+  }
+  auto copy = std::make_shared<std::vector<std::byte>>(outer * bytes);
+  for (int64_t i = 0; i < outer && bytes > 0; ++i)
+    std::memcpy(copy->data() + i * bytes, tensor.bytes + i * stride + part.from * inner, bytes);
+  result.bytes = copy->data();
+  result.owner = std::move(copy);
+  return result;
+}
+
 Expected<HostTensor> convert(const FileTensor &tensor, ElementType to, const Twine &what) {
   HostTensor result(TensorType{to, tensor.shape});
   if (!convertElements(tensor.element, tensor.bytes, to, result.bytes.data(), tensor.elements()))

@@ -19,8 +19,11 @@ namespace phantom::rt {
 
 static std::string sourceKey(const Init &init) {
   const Source &source = *init.source;
-  return (source.file + "\n" + source.tensor + "\n" + Twine(source.offset) + (init.transposed ? "\nT" : ""))
-      .str();
+  std::string key = source.file + "\n" + source.tensor + "\n" + std::to_string(source.offset);
+  if (source.part)
+    for (int64_t number : {source.part->dim, source.part->from, source.part->count})
+      key += "\n" + std::to_string(number);
+  return key + (init.transposed ? "\nT" : "");
 }
 
 static std::string factorKey(const Init &init) {

@@ -16,6 +16,11 @@ using namespace llvm;
 namespace phantom::rt {
 
 Expected<FileTensor> SourceFiles::open(const Source &source) {
+  Expected<FileTensor> whole = openWhole(source);
+  return whole && source.part ? takePart(*whole, *source.part) : std::move(whole);
+}
+
+Expected<FileTensor> SourceFiles::openWhole(const Source &source) {
   if (!source.tensor.empty()) {
     auto found = files.find(source.file);
     if (found == files.end()) {

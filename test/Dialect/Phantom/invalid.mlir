@@ -495,3 +495,15 @@ func.func @refused(%w: memref<4x2x3xf32>) {
   %s = phantom.window_slot %w : memref<4x2x3xf32> -> memref<3x2xf32>
   return
 }
+
+// -----
+
+// expected-error @+2 {{failed to parse}}
+// expected-error @+1 {{a part of a source is a dimension, the first slice and the number of slices, not 2 numbers}}
+phantom.parameter @w : tensor<4x8xf32> init <load, source = <"m.safetensors", "w", tensor<8x8xf32> part(0, 4)>>
+
+// -----
+
+// expected-error @+2 {{failed to parse}}
+// expected-error @+1 {{the part (1, 5, 4) is not inside 'tensor<8x8xf32>'}}
+phantom.parameter @w : tensor<8x4xf32> init <load, source = <"m.safetensors", "w", tensor<8x8xf32> part(1, 5, 4)>>

@@ -10,6 +10,8 @@ phantom.parameter @fc2.local : tensor<128x128xf32> layout <stacked> init
     <diagonal_block, source = <"digits.safetensors", "fc2.weight", tensor<512x512xf32>>> trainable
 phantom.parameter @fc2.decompressor : tensor<16x128xf32> layout <stacked as [4, 4, 128]> init
     <low_rank_decompressor, source = <"m.onnx.data" at 64 : 1048576, tensor<512x512xf32>>, transposed = true, ghost_width = 4> trainable
+// CHECK: phantom.parameter @w1 {{.*}} tensor<512x512xf32> part(0, 128, 64)>
+phantom.parameter @w1 : tensor<64x512xf32> init <load, source = <"m.safetensors", "w", tensor<512x512xf32> part(0, 128, 64)>>
 phantom.parameter @bias : tensor<128xf32> layout <shard(0)> init <uniform, fan_in = 128>
 
 // CHECK-LABEL: func @phantom_layer

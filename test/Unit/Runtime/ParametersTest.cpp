@@ -81,7 +81,7 @@ class ParametersTest : public ::testing::Test {
 protected:
   /// Saves a tensor "w" and returns its source.
   Source save(std::vector<int64_t> shape, const std::vector<float> &values, const std::string &file = "w") {
-    Source source{folder.file(file), "w", 0, 0, {ElementType::F32, shape}};
+    Source source{folder.file(file), "w", 0, 0, {ElementType::F32, shape}, std::nullopt};
     EXPECT_SUCCESS(writeSafeTensors(source.file, {{"w", source.type, values.data()}}));
     return source;
   }
@@ -192,10 +192,39 @@ TEST_F(ParametersTest, LoadsTransposedSources) {
   EXPECT_EQ(model.part(1, 1)[1], values[3 * 6 + 3]); // row 3, column 3 of [6, 4]
 }
 
+TEST_F(ParametersTest, LoadsPartsOfSources) {
+  const std::vector<float> values = randomFloats(6 * 4, 3);
+  Source source = save({6, 4}, values);
+  auto load = [&](TensorPart part, std::vector<int64_t> shape) {
+    source.part = part;
+    return parameter("p", Layout::Replicated, std::move(shape), fromSource(InitKind::Load, source));
+  };
+  Parameter turned = load({0, 2, 4}, {4, 4});
+  turned.init.transposed = true;
+  Initialised model(1, {load({0, 2, 3}, {3, 4}), load({1, 1, 2}, {6, 2}), turned});
+  for (int64_t i = 0; i < 3 * 4; ++i)
+    EXPECT_EQ(model.part(0, 0)[i], values[2 * 4 + i]);
+  for (int64_t row = 0; row < 6; ++row)
+    for (int64_t column = 0; column < 2; ++column)
+      EXPECT_EQ(model.part(0, 1)[row * 2 + column], values[row * 4 + 1 + column]);
+  EXPECT_EQ(model.part(0, 2)[1], values[3 * 4]);
+  EXPECT_EQ(prepareMessage(1, load({0, 4, 3}, {3, 4})),
+            "parameter 'p': a tensor of shape 6x4 has no 3 slices from 4 on along dimension 0");
+}
+
+TEST_F(ParametersTest, FactorsPartsOfSources) {
+  const std::vector<float> values = randomFloats(12 * 4, 4);
+  Source whole = save({12, 4}, values), lower = save({4, 4}, {values.begin() + 32, values.end()}, "lower");
+  whole.part = TensorPart{0, 8, 4};
+  Initialised part(2, phantomLayer(whole, 2, 1, 2, 2)), own(2, phantomLayer(lower, 2, 1, 2, 2));
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(part.whole(i).bytes, own.whole(i).bytes);
+}
+
 TEST_F(ParametersTest, LoadsRawRangesAndConvertsTypes) {
   const std::vector<double> values = {1, 2, 3, 4};
   std::string bytes(reinterpret_cast<const char *>(values.data()), 32);
-  Source source{folder.write("raw.bin", "head" + bytes), "", 4, 32, {ElementType::F64, {1, 4}}};
+  Source source{folder.write("raw.bin", "head" + bytes), "", 4, 32, {ElementType::F64, {1, 4}}, std::nullopt};
   Initialised model(1, {parameter("b", Layout::Replicated, {4}, fromSource(InitKind::Load, source))});
   EXPECT_EQ(model.part(0, 0)[3], 4.0f);
   source.offset = 5;

@@ -183,9 +183,16 @@ Attribute SourceAttr::parse(AsmParser &parser, Type) {
   } else if (parser.parseComma() || parser.parseString(&tensor)) {
     return {};
   }
-  if (parser.parseComma() || parser.parseType(type) || parser.parseGreater())
+  if (parser.parseComma() || parser.parseType(type))
     return {};
-  return SourceAttr::get(parser.getContext(), file, tensor, offset, length, type);
+  SmallVector<int64_t> part;
+  if (succeeded(parser.parseOptionalKeyword("part")) &&
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren,
+                                     [&] { return parser.parseInteger(part.emplace_back()); }))
+    return {};
+  if (parser.parseGreater())
+    return {};
+  return parser.getChecked<SourceAttr>(parser.getContext(), file, tensor, offset, length, type, part);
 }
 
 void SourceAttr::print(AsmPrinter &printer) const {
@@ -197,7 +204,33 @@ void SourceAttr::print(AsmPrinter &printer) const {
     printer << ", ";
     printer.printString(getTensor());
   }
-  printer << ", " << getType() << ">";
+  printer << ", " << getType();
+  if (!getPart().empty()) {
+    printer << " part(";
+    llvm::interleaveComma(getPart(), printer);
+    printer << ")";
+  }
+  printer << ">";
+}
+
+LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, int64_t,
+                                 int64_t, RankedTensorType type, ArrayRef<int64_t> part) {
+  if (part.empty())
+    return success();
+  if (part.size() != 3)
+    return emitError() << "a part of a source is a dimension, the first slice and the number of slices, not "
+                       << part.size() << " numbers";
+  int64_t dim = part[0], from = part[1], count = part[2];
+  if (dim < 0 || dim >= type.getRank() || from < 0 || count < 0 || from > type.getDimSize(dim) - count)
+    return emitError() << "the part (" << dim << ", " << from << ", " << count << ") is not inside " << type;
+  return success();
+}
+
+SmallVector<int64_t> SourceAttr::getShape() const {
+  SmallVector<int64_t> shape(getType().getShape());
+  if (!getPart().empty())
+    shape[getPart()[0]] = getPart()[2];
+  return shape;
 }
 
 Attribute LayoutAttr::parse(AsmParser &parser, Type) {

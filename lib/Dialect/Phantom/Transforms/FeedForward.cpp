@@ -71,7 +71,7 @@ bool extendPath(Operation *op, Path &path) {
   }
   // An unknown activation is elementwise, of one value; a gate multiplies two. A sum of two is a residual.
   int64_t varying = llvm::count_if(op->getOperands(), [](Value operand) { return !isFixed(operand); });
-  if (isa<DropoutOp, ReshapeOp, NormalizeOp>(op))
+  if (isa<DropoutOp, ReshapeOp, NormalizeOp, SliceOp>(op))
     return true;
   if (!op->hasTrait<OpTrait::Elementwise>())
     return false;

@@ -41,3 +41,14 @@ ParameterOp mlir::phantom::getParameter(Value value) {
       function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), PhantomDialect::kParameter);
   return symbol ? SymbolTable::lookupNearestSymbolFrom<ParameterOp>(function, symbol) : ParameterOp();
 }
+
+StringRef mlir::phantom::getLayerName(StringRef weight) {
+  size_t dot = weight.rfind('.');
+  return dot == StringRef::npos ? weight : weight.take_front(dot);
+}
+
+std::string mlir::phantom::getPartName(StringRef parameter, int64_t part, StringRef role) {
+  StringRef layer = getLayerName(parameter),
+            last = layer == parameter ? role : parameter.drop_front(layer.size() + 1);
+  return (layer + ".part" + Twine(part) + "." + last).str();
+}

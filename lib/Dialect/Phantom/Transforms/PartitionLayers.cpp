@@ -15,10 +15,15 @@
 using namespace mlir;
 using namespace mlir::phantom;
 
-/// "fc1" of "fc1.weight".
-static StringRef layerName(StringRef weight) {
-  size_t dot = weight.rfind('.');
-  return dot == StringRef::npos ? weight : weight.take_front(dot);
+Partitioner::Layer Partitioner::layerOf(LinearOp op, ParameterOp weight) {
+  auto type = tensorType(op.getWeight());
+  return {getLayerName(weight.getSymName()).str(),
+          weight,
+          getParameter(op.getBias()),
+          op.getIo(),
+          type.getDimSize(op.getIo() ? 0 : 1),
+          type.getDimSize(op.getIo() ? 1 : 0),
+          true};
 }
 
 LogicalResult Partitioner::findLayers() {
@@ -28,20 +33,12 @@ LogicalResult Partitioner::findLayers() {
                               << "' is no glob: " << toString(pattern.takeError());
   dense.walk([&](LinearOp op) {
     ParameterOp weight = getParameter(op.getWeight());
-    if (!weight || !pattern->match(layerName(weight.getSymName())))
-      return;
-    auto type = tensorType(op.getWeight());
-    Layer layer{layerName(weight.getSymName()).str(),
-                weight,
-                getParameter(op.getBias()),
-                op.getIo(),
-                type.getDimSize(op.getIo() ? 0 : 1),
-                type.getDimSize(op.getIo() ? 1 : 0),
-                true};
-    layers.insert({op, layer});
+    if (weight && pattern->match(getLayerName(weight.getSymName())))
+      layers.insert({op, layerOf(op, weight)});
   });
   if (options.select == "*")
     keepFeedForwardLayers();
+  splitPackedLayers();
   if (layers.empty())
     dense.emitWarning() << "select '" << options.select
                         << "' matches no linear layer: the model stays replicated";

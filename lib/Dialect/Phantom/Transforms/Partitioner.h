@@ -47,7 +47,10 @@ private:
 
   // Layers.
   LogicalResult findLayers();
+  Layer layerOf(LinearOp op, ParameterOp weight);
   void keepFeedForwardLayers();
+  void splitPackedLayers();
+  Value partOf(ParameterOp whole, int64_t number, StringRef role, int64_t dim, int64_t from, int64_t count);
   LogicalResult checkDivisible(const Layer &layer, StringRef what, int64_t width, Location loc);
   FailureOr<Value> partitionLayer(LinearOp op, const Layer &layer);
   FailureOr<Value> columnParallel(LinearOp op, const Layer &layer, Value input);

@@ -137,14 +137,28 @@ def Phantom_SourceAttr : Phantom_Attr<"Source", "source"> {
   let summary = "where the bytes of a dense tensor are";
   let description = [{
     A tensor of a `.safetensors` file, or `length` raw little-endian bytes at `offset` of any file. `file` is relative
-    to the folder of the IR file. `type` is the stored type.
+    to the folder of the IR file. `type` is the stored type. `part(d, from, count)` takes the `count` slices from `from`
+    on along dimension `d` of it.
 
     Example: `#phantom.source<"model.safetensors", "fc1.weight", tensor<512x64xf32>>`,
-    `#phantom.source<"model.onnx.data" at 4096 : 131072, tensor<512x64xf32>>`.
+    `#phantom.source<"model.onnx.data" at 4096 : 131072, tensor<512x64xf32>>`,
+    `#phantom.source<"model.safetensors", "w12.weight", tensor<512x64xf32> part(0, 256, 256)>`.
+
+    The verifier refuses a part that is not inside the tensor.
   }];
   let parameters = (ins StringRefParameter<"file">:$file, StringRefParameter<"tensor name; empty for a raw range">:$tensor,
-                        "int64_t":$offset, "int64_t":$length, "::mlir::RankedTensorType":$type);
+                        "int64_t":$offset, "int64_t":$length, "::mlir::RankedTensorType":$type,
+                        OptionalArrayRefParameter<"int64_t", "dimension, first slice and number of slices">:$part);
+  let builders = [AttrBuilder<(ins "StringRef":$file, "StringRef":$tensor, "int64_t":$offset, "int64_t":$length,
+                                   "RankedTensorType":$type), [{
+    return $_get($_ctxt, file, tensor, offset, length, type, ArrayRef<int64_t>());
+  }]>];
+  let extraClassDeclaration = [{
+    /// The shape of the tensor, or of the part of it.
+    SmallVector<int64_t> getShape() const;
+  }];
   let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
 }
 
 def Phantom_LayoutAttr : Phantom_Attr<"Layout", "layout"> {

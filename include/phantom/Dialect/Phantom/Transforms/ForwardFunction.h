@@ -25,6 +25,13 @@ FailureOr<func::FuncOp> getForwardFunction(ModuleOp module);
 /// The declaration of the parameter that `value`, a function argument, carries; null for other values.
 ParameterOp getParameter(Value value);
 
+/// The name of the layer whose weight is `weight`: "fc1" of "fc1.weight".
+StringRef getLayerName(StringRef weight);
+
+/// The name of a part of a packed layer's parameter: "w12.part1.weight" of "w12.weight". `role`, "weight" or
+/// "bias", is used where the name has no dot.
+std::string getPartName(StringRef parameter, int64_t part, StringRef role);
+
 } // namespace mlir::phantom
 
 #endif // PHANTOM_DIALECT_PHANTOM_TRANSFORMS_FORWARDFUNCTION_H

@@ -84,6 +84,10 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
     In a model with attention (a product of two activations), `select=*` means its feed-forward blocks: linear, activation, linear,
     plain or gated. Queries, keys, values, projections and heads stay replicated, with a remark, unless `select` names them.
 
+    A layer whose outputs are only taken apart, by slices that leave nothing out (a SwiGLU with gate and up projection in one
+    weight), becomes a layer per slice, `w12.part0` and so on: a rank then owns the same neurons of each. It stays one
+    where something else uses its parameters, with a remark.
+
     A parameter used in several states (a tied weight) is declared in the first, and exchanged for the others. It is an
     error if one of them is a phantom layer.
 
