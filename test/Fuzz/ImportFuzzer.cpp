@@ -6,11 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Inputs are ONNX files. What imports is also recognised and verified, as phantom-translate does.
+// Inputs are ONNX files. What imports is made ready for export, and recognised and verified, as
+// phantom-translate does.
 
 #include "Fuzzer.h"
 
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
+#include "phantom/Target/ONNX/Export.h"
 #include "phantom/Target/ONNX/Import.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -27,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     context.expectError();
     return 0;
   }
+  if (failed(::phantom::onnx::OnnxExport::create(**module, {})))
+    context.expectError();
   PassManager passes(&context.mlir);
   passes.addPass(mlir::phantom::createPhantomRecognize());
   passes.addPass(createCanonicalizerPass());
