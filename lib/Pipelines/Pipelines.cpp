@@ -24,6 +24,8 @@ void ::phantom::buildInferPipeline(OpPassManager &pm, const InferPipelineOptions
                                      options.firstLayer, options.lastLayer, options.init}));
   pm.addPass(createPhantomVerifyPartition());
   pm.addPass(mlir::createCanonicalizerPass());
+  if (options.optimizeExchanges)
+    pm.addPass(createPhantomOptimizeExchanges());
 }
 
 void ::phantom::buildTrainPipeline(OpPassManager &pm, const TrainPipelineOptions &options) {
@@ -33,6 +35,8 @@ void ::phantom::buildTrainPipeline(OpPassManager &pm, const TrainPipelineOptions
   pm.addPass(createPhantomDifferentiate({options.loss}));
   pm.addPass(createPhantomApplyOptimizer({options.optimizer, options.momentum, options.beta1, options.beta2,
                                           options.epsilon, options.weightDecay}));
+  if (options.optimizeExchanges)
+    pm.addPass(createPhantomOptimizeExchanges());
   // Sums of cotangents become accumulating GEMMs; what no gradient needs goes away.
   pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(mlir::createCSEPass());

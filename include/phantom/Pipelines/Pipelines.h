@@ -48,6 +48,8 @@ struct InferPipelineOptions : mlir::PassPipelineOptions<InferPipelineOptions> {
                          llvm::cl::init(InitStart::FromDense),
                          llvm::cl::values(clEnumValN(InitStart::FromDense, "from-dense", "from the model"),
                                           clEnumValN(InitStart::Random, "random", "uniform"))};
+  Option<bool> optimizeExchanges{*this, "optimize-exchanges",
+                                 llvm::cl::desc("run phantom-optimize-exchanges"), llvm::cl::init(true)};
 };
 
 /// Those of the training step.

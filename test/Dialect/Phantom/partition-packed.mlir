@@ -1,5 +1,5 @@
 // RUN: phantom-opt %s --phantom-partition="strategy=megatron ranks=2" --split-input-file --verify-diagnostics | FileCheck %s
-// RUN: phantom-opt %s --phantom-partition="strategy=phantom ranks=2 ghost-width=1 first-layer=phantom" --split-input-file 2>/dev/null | FileCheck %s --check-prefix=PHANTOM
+// RUN: phantom-opt %s --phantom-partition="strategy=phantom ranks=2 ghost-width=1 first-layer=phantom last-layer=phantom select=w12" --split-input-file 2>/dev/null | FileCheck %s --check-prefix=PHANTOM
 
 // Gate and up projection in one layer: each rank gets the same neurons of both.
 

@@ -176,4 +176,31 @@ def PhantomApplyOptimizer : Pass<"phantom-apply-optimizer", "::mlir::ModuleOp"> 
   ];
 }
 
+def PhantomOptimizeExchanges : Pass<"phantom-optimize-exchanges", "::mlir::ModuleOp"> {
+  let summary = "remove, share and merge exchanges";
+  let description = [{
+    Exchanges are effects on all ranks: only this pass removes them or makes one of several. On every function:
+
+    | what it finds | what it makes of it |
+    | --- | --- |
+    | an exchange whose result nothing uses | nothing |
+    | a second exchange of the same value | the result of the first |
+    | an all-reduce of which each rank uses its own block only | a reduce-scatter: half the bytes |
+    | a rank's own block of what it gathered | what it had |
+    | a sum of the results of several equal exchanges (the input gradient of two layers that share their input) | one exchange of the sum |
+
+    Sums are then added in another order, and so rounded differently. A remark at each exchange says what was done, and how many
+    bytes fewer each rank sends under the ring model.
+
+    ```mlir
+    %a = phantom.all_reduce %x on @mesh "phantom" : …
+    %b = phantom.all_reduce %y on @mesh "phantom" : …
+    %s = arith.addf %a, %b
+    // becomes
+    %t = arith.addf %x, %y
+    %s = phantom.all_reduce %t on @mesh "phantom" : …
+    ```
+  }];
+}
+
 #endif // PHANTOM_TRANSFORMS_PASSES_TD
