@@ -16,43 +16,51 @@ using llvm::json::OStream;
 
 namespace {
 
+/// The name of an enum's value; the enum ends with `last`.
+template <auto last, size_t count>
+llvm::StringRef nameIn(const llvm::StringLiteral (&names)[count], decltype(last) value) {
+  static_assert(count == static_cast<size_t>(last) + 1, "there must be one name for each value");
+  return names[static_cast<size_t>(value)];
+}
+
 llvm::StringRef nameOf(rt::ElementType type) {
-  static constexpr llvm::StringLiteral names[] = {"f32", "f64", "i32", "i64", "u8"};
-  return names[static_cast<int>(type)];
+  static constexpr llvm::StringLiteral names[] = {"f32", "f64", "i8",  "i16", "i32", "i64",
+                                                  "u8",  "u16", "u32", "u64", "bool"};
+  return nameIn<rt::ElementType::Bool>(names, type);
 }
 
 llvm::StringRef nameOf(rt::Layout layout) {
   static constexpr llvm::StringLiteral names[] = {"replicated", "shard", "stacked"};
-  return names[static_cast<int>(layout)];
+  return nameIn<rt::Layout::Stacked>(names, layout);
 }
 
 llvm::StringRef nameOf(rt::InitKind kind) {
   static constexpr llvm::StringLiteral names[] = {
       "load", "diagonal_block", "low_rank_compressor", "low_rank_decompressor", "uniform", "zeros"};
-  return names[static_cast<int>(kind)];
+  return nameIn<rt::InitKind::Zeros>(names, kind);
 }
 
 llvm::StringRef nameOf(rt::Region region) {
   static constexpr llvm::StringLiteral names[] = {"argument", "arena", "window", "constant"};
-  return names[static_cast<int>(region)];
+  return nameIn<rt::Region::Constant>(names, region);
 }
 
 llvm::StringRef nameOf(rt::Epilogue epilogue) {
   static constexpr llvm::StringLiteral names[] = {"none", "relu",     "leaky_relu", "elu", "sigmoid",
                                                   "tanh", "gelu_erf", "gelu_tanh",  "silu"};
-  return names[static_cast<int>(epilogue)];
+  return nameIn<rt::Epilogue::Silu>(names, epilogue);
 }
 
 llvm::StringRef nameOf(rt::ExchangeKind kind) {
   static constexpr llvm::StringLiteral names[] = {"all_gather", "reduce_scatter", "all_reduce"};
-  return names[static_cast<int>(kind)];
+  return nameIn<rt::ExchangeKind::AllReduce>(names, kind);
 }
 
 llvm::StringRef nameOf(rt::Role role) {
   static constexpr llvm::StringLiteral names[] = {
       "input", "target", "parameter", "learning_rate", "step",         "valid",
       "rank",  "output", "loss",      "gradient",      "squared_norm", "squared_norm_replicated"};
-  return names[static_cast<int>(role)];
+  return nameIn<rt::Role::SquaredNormReplicated>(names, role);
 }
 
 /// "f32[64, 128]"
