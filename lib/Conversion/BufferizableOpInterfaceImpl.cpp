@@ -8,6 +8,8 @@
 
 #include "phantom/Conversion/BufferizableOpInterfaceImpl.h"
 
+#include "ScatterAdd.h"
+
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
@@ -115,5 +117,6 @@ void mlir::phantom::registerBufferizableOpInterfaceExternalModels(DialectRegistr
     AllGatherOp::attachInterface<ExchangeModel<AllGatherOp>>(*context);
     ReduceScatterOp::attachInterface<ExchangeModel<ReduceScatterOp>>(*context);
     AllReduceOp::attachInterface<ExchangeModel<AllReduceOp>>(*context);
+    attachScatterAddModel(*context);
   });
 }

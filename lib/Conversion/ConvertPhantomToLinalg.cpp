@@ -84,8 +84,9 @@ private:
 
   LogicalResult verifyConverted() {
     WalkResult result = getOperation().walk([](Operation *op) {
-      bool known = !isa<PhantomDialect>(op->getDialect()) ||
-                   isa<GemmOp, AllGatherOp, ReduceScatterOp, AllReduceOp, ParameterOp, MeshOp>(op);
+      bool known =
+          !isa<PhantomDialect>(op->getDialect()) ||
+          isa<GemmOp, GatherGradientOp, AllGatherOp, ReduceScatterOp, AllReduceOp, ParameterOp, MeshOp>(op);
       if (known)
         return WalkResult::advance();
       op->emitOpError(

@@ -45,13 +45,6 @@ SmallVector<Value> loopIndices(ImplicitLocOpBuilder &b, int64_t rank) {
   return indices;
 }
 
-/// Whether low <= value < high.
-Value isBetween(ImplicitLocOpBuilder &b, Value value, Value low, Value high) {
-  Value above = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, value, low);
-  Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, value, high);
-  return arith::AndIOp::create(b, above, below);
-}
-
 /// A generic without inputs: each element of the result is `body` of its indices.
 Value createComputed(PatternRewriter &rewriter, Location loc, RankedTensorType type,
                      llvm::function_ref<Value(ImplicitLocOpBuilder &, SmallVector<Value>)> body) {
@@ -255,15 +248,6 @@ struct ConcatToLinalg : OpRewritePattern<ConcatOp> {
 // Gather
 //===----------------------------------------------------------------------===//
 
-/// The index as one from the start, and whether it is one of `extent`.
-std::pair<Value, Value> checkedIndex(ImplicitLocOpBuilder &b, Value number, int64_t extent) {
-  Value index = arith::IndexCastOp::create(b, b.getIndexType(), number);
-  Value zero = arith::ConstantIndexOp::create(b, 0), end = arith::ConstantIndexOp::create(b, extent);
-  Value negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, zero);
-  index = arith::SelectOp::create(b, negative, arith::AddIOp::create(b, index, end), index);
-  return {index, isBetween(b, index, zero, end)};
-}
-
 struct GatherToLinalg : OpRewritePattern<GatherOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -285,44 +269,6 @@ struct GatherToLinalg : OpRewritePattern<GatherOp> {
     rewriter.replaceOp(op, createGeneric(rewriter, op.getLoc(), op.getIndices(),
                                          createEmpty(rewriter, op.getLoc(), out), {places, all},
                                          allParallel(out.getRank()), body));
-    return success();
-  }
-};
-
-struct GatherGradientToLinalg : OpRewritePattern<GatherGradientOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  /// Loops: the dimensions before `dim`, `dim`, the places (summed over), the dimensions after it.
-  LogicalResult matchAndRewrite(GatherGradientOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType out = tensorTypeOf(op.getGradient());
-    int64_t dim = op.getDim(), count = tensorTypeOf(op.getIndices()).getRank(), rank = out.getRank() + count;
-    MLIRContext *context = rewriter.getContext();
-    SmallVector<AffineExpr> places, from, to;
-    SmallVector<IteratorType> iterators = allParallel(rank);
-    for (int64_t loop = 0; loop < rank; ++loop) {
-      bool isPlace = loop > dim && loop <= dim + count;
-      AffineExpr expr = rewriter.getAffineDimExpr(loop);
-      if (isPlace) {
-        places.push_back(expr);
-        iterators[loop] = IteratorType::reduction;
-      } else {
-        to.push_back(expr);
-      }
-      if (loop != dim)
-        from.push_back(expr);
-    }
-    auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      Scalars s(b, v[1].getType());
-      Value index = checkedIndex(b, v[0], out.getDimSize(dim)).first;
-      Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, index, linalg::IndexOp::create(b, dim));
-      return {arith::SelectOp::create(b, here, s.add(v[2], v[1]), v[2])};
-    };
-    Value zero = createFilled(rewriter, op.getLoc(), out, 0);
-    rewriter.replaceOp(
-        op, createGeneric(rewriter, op.getLoc(), ValueRange{op.getIndices(), op.getCotangent()}, zero,
-                          {AffineMap::get(rank, 0, places, context), AffineMap::get(rank, 0, from, context),
-                           AffineMap::get(rank, 0, to, context)},
-                          iterators, body));
     return success();
   }
 };
@@ -358,5 +304,5 @@ struct LogSoftmaxToLinalg : OpRewritePattern<LogSoftmaxOp> {
 
 void mlir::phantom::populateDataToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<CastToLinalg, SliceToLinalg, SliceGradientToLinalg, ConcatToLinalg, GatherToLinalg,
-               GatherGradientToLinalg, LogSoftmaxToLinalg>(patterns.getContext());
+               LogSoftmaxToLinalg>(patterns.getContext());
 }

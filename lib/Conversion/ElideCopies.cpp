@@ -46,7 +46,7 @@ bool canRetype(Value value, MemRefType type) {
   if (failed(type.getStridesAndOffset(strides, offset)))
     return false;
   for (Operation *user : value.getUsers()) {
-    if (isa<linalg::LinalgOp, memref::CopyOp, memref::LoadOp>(user))
+    if (isa<linalg::LinalgOp, memref::CopyOp, memref::LoadOp, memref::StoreOp>(user))
       continue;
     // A GEMM's matrices have unit stride along their rows.
     if (isa<GemmOp>(user) && strides.size() == 2 && strides.back() == 1)

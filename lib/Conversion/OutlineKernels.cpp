@@ -1,4 +1,4 @@
-//===- OutlineKernels.cpp - linalg ops to kernels -*- C++ -*-===//
+//===- OutlineKernels.cpp - linalg ops and loops to kernels -*- C++ -*-===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -16,8 +16,10 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -45,8 +47,8 @@ struct OutlineKernelsPass : phantom::impl::PhantomOutlineKernelsBase<OutlineKern
     counts.clear();
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
       replaceCopies(function);
-      for (auto op : llvm::to_vector(function.getOps<linalg::LinalgOp>()))
-        if (failed(outline(op)))
+      for (Operation &op : llvm::make_early_inc_range(function.getOps()))
+        if (isa<linalg::LinalgOp, scf::ForOp>(op) && failed(outline(&op)))
           return signalPassFailure();
     }
   }
@@ -60,10 +62,10 @@ private:
     }
   }
 
-  FailureOr<Operands> findOperands(linalg::LinalgOp op);
-  LogicalResult outline(linalg::LinalgOp op);
-  func::FuncOp getKernel(linalg::LinalgOp op, const Operands &operands);
-  func::FuncOp buildKernel(linalg::LinalgOp op, const Operands &operands);
+  FailureOr<Operands> findOperands(Operation *op);
+  LogicalResult outline(Operation *op);
+  func::FuncOp getKernel(Operation *op, const Operands &operands);
+  func::FuncOp buildKernel(Operation *op, const Operands &operands);
   ModuleOp getKernelsModule();
 
   ModuleOp kernels;
@@ -79,12 +81,17 @@ ModuleOp OutlineKernelsPass::getKernelsModule() {
   return kernels;
 }
 
-FailureOr<Operands> OutlineKernelsPass::findOperands(linalg::LinalgOp op) {
+FailureOr<Operands> OutlineKernelsPass::findOperands(Operation *op) {
   Operands operands;
   llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
   getUsedValuesDefinedAbove(op->getRegions(), used);
-  for (OpOperand &init : op.getDpsInitsMutable())
-    operands.outputs.insert(init.get());
+  op->walk([&](MemoryEffectOpInterface nested) {
+    SmallVector<MemoryEffects::EffectInstance> effects;
+    nested.getEffects(effects);
+    for (const MemoryEffects::EffectInstance &effect : effects)
+      if (isa<MemoryEffects::Write>(effect.getEffect()) && used.contains(effect.getValue()))
+        operands.outputs.insert(effect.getValue());
+  });
   for (Value value : used) {
     Operation *definition = value.getDefiningOp();
     if (operands.outputs.contains(value))
@@ -94,28 +101,31 @@ FailureOr<Operands> OutlineKernelsPass::findOperands(linalg::LinalgOp op) {
     else if (definition && matchPattern(definition, m_Constant()))
       operands.constants.insert(value);
     else
-      return op.emitOpError(
+      return op->emitOpError(
           "uses a value that is neither a buffer nor a constant: it cannot become a kernel");
   }
   return operands;
 }
 
 /// A name that says what the op does.
-StringRef kernelName(linalg::LinalgOp op) {
+StringRef kernelName(Operation *op) {
   if (isa<linalg::FillOp>(op))
     return "fill";
-  if (op.getNumReductionLoops() > 0)
+  auto structured = dyn_cast<linalg::LinalgOp>(op);
+  if (!structured)
+    return "loop";
+  if (structured.getNumReductionLoops() > 0)
     return "reduce";
-  return llvm::hasSingleElement(*op.getBlock()) ? "move" : "elementwise";
+  return llvm::hasSingleElement(*structured.getBlock()) ? "move" : "elementwise";
 }
 
-func::FuncOp OutlineKernelsPass::buildKernel(linalg::LinalgOp op, const Operands &operands) {
-  MLIRContext *context = op.getContext();
+func::FuncOp OutlineKernelsPass::buildKernel(Operation *op, const Operands &operands) {
+  MLIRContext *context = op->getContext();
   SmallVector<Value> buffers = llvm::to_vector(operands.inputs);
   llvm::append_range(buffers, operands.outputs);
   auto type = FunctionType::get(context, TypeRange(ValueRange(buffers)), {});
   OpBuilder builder(context);
-  auto kernel = func::FuncOp::create(builder, op.getLoc(), "kernel", type);
+  auto kernel = func::FuncOp::create(builder, op->getLoc(), "kernel", type);
   Block *block = kernel.addEntryBlock();
   builder.setInsertionPointToEnd(block);
   IRMapping mapping;
@@ -124,7 +134,7 @@ func::FuncOp OutlineKernelsPass::buildKernel(linalg::LinalgOp op, const Operands
   for (Value constant : operands.constants)
     builder.clone(*constant.getDefiningOp(), mapping);
   builder.clone(*op, mapping);
-  func::ReturnOp::create(builder, op.getLoc());
+  func::ReturnOp::create(builder, op->getLoc());
   for (auto [i, buffer] : llvm::enumerate(buffers)) {
     auto shares = [&, buffer = buffer](Value other) {
       return other != buffer && rootOf(other) == rootOf(buffer);
@@ -135,7 +145,7 @@ func::FuncOp OutlineKernelsPass::buildKernel(linalg::LinalgOp op, const Operands
   return kernel;
 }
 
-func::FuncOp OutlineKernelsPass::getKernel(linalg::LinalgOp op, const Operands &operands) {
+func::FuncOp OutlineKernelsPass::getKernel(Operation *op, const Operands &operands) {
   func::FuncOp kernel = buildKernel(op, operands);
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -151,18 +161,18 @@ func::FuncOp OutlineKernelsPass::getKernel(linalg::LinalgOp op, const Operands &
   return known = kernel;
 }
 
-LogicalResult OutlineKernelsPass::outline(linalg::LinalgOp op) {
-  if (!op.hasPureBufferSemantics())
-    return op.emitOpError("works on tensors: run phantom-bufferize before");
+LogicalResult OutlineKernelsPass::outline(Operation *op) {
+  if (op->getNumResults() != 0)
+    return op->emitOpError("works on tensors: run phantom-bufferize before");
   FailureOr<Operands> operands = findOperands(op);
   if (failed(operands))
     return failure();
   func::FuncOp kernel = getKernel(op, *operands);
   OpBuilder builder(op);
   auto symbol = SymbolRefAttr::get(getKernelsModule().getSymNameAttr(), {SymbolRefAttr::get(kernel)});
-  LaunchOp::create(builder, op.getLoc(), symbol, operands->inputs.getArrayRef(),
+  LaunchOp::create(builder, op->getLoc(), symbol, operands->inputs.getArrayRef(),
                    operands->outputs.getArrayRef());
-  op.erase();
+  op->erase();
   return success();
 }
 

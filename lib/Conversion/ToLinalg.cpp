@@ -131,6 +131,20 @@ std::pair<Value, Value> mlir::phantom::createSoftmaxStatistics(OpBuilder &builde
   return {max, sum};
 }
 
+Value mlir::phantom::isBetween(ImplicitLocOpBuilder &b, Value value, Value low, Value high) {
+  Value above = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, value, low);
+  Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, value, high);
+  return arith::AndIOp::create(b, above, below);
+}
+
+std::pair<Value, Value> mlir::phantom::checkedIndex(ImplicitLocOpBuilder &b, Value number, int64_t extent) {
+  Value index = arith::IndexCastOp::create(b, b.getIndexType(), number);
+  Value zero = arith::ConstantIndexOp::create(b, 0), end = arith::ConstantIndexOp::create(b, extent);
+  Value negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, zero);
+  index = arith::SelectOp::create(b, negative, arith::AddIOp::create(b, index, end), index);
+  return {index, isBetween(b, index, zero, end)};
+}
+
 Value mlir::phantom::getRankArgument(func::FuncOp function) {
   for (BlockArgument argument : function.getArguments()) {
     auto scalar = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), PhantomDialect::kScalar);

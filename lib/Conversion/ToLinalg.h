@@ -73,6 +73,12 @@ Value createSumF64(OpBuilder &builder, Location loc, ValueRange inputs, Value ac
 /// Maximum and sum of exponentials, stable, along `dim`.
 std::pair<Value, Value> createSoftmaxStatistics(OpBuilder &builder, Location loc, Value logits, int64_t dim);
 
+/// Whether low <= value < high, of indices.
+Value isBetween(ImplicitLocOpBuilder &b, Value value, Value low, Value high);
+
+/// `number`, which counts from the end where it is negative, as an index, and whether it is one of `extent`.
+std::pair<Value, Value> checkedIndex(ImplicitLocOpBuilder &b, Value number, int64_t extent);
+
 /// The function's rank argument; null before `addRankArgument`.
 Value getRankArgument(func::FuncOp function);
 void addRankArgument(func::FuncOp function);

@@ -122,3 +122,15 @@ func.func @gemm(%x: tensor<8x4xf32>, %w: tensor<3x4xf32>, %b: tensor<3xf32>, %c:
       {transpose_b, accumulate, epilogue = #phantom.epilogue<relu>} -> tensor<8x3xf32>
   return %y : tensor<8x3xf32>
 }
+
+// The sum at indexed places is left for bufferization.
+// CHECK-LABEL: func @gather
+func.func @gather(%table: tensor<9x4xf32>, %tokens: tensor<3xi64>, %dy: tensor<3x4xf32>) -> (tensor<3x4xf32>, tensor<9x4xf32>) {
+  // CHECK: linalg.generic
+  // CHECK: arith.index_cast
+  // CHECK: tensor.extract %{{.+}}[%{{.+}}, %{{.+}}] : tensor<9x4xf32>
+  %y = phantom.gather %table, %tokens dim 0 : (tensor<9x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
+  // CHECK: phantom.gather_gradient
+  %g = phantom.gather_gradient %dy, %tokens dim 0 : (tensor<3x4xf32>, tensor<3xi64>) -> tensor<9x4xf32>
+  return %y, %g : tensor<3x4xf32>, tensor<9x4xf32>
+}

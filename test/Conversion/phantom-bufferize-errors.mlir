@@ -1,4 +1,4 @@
-// RUN: phantom-opt %s --phantom-bufferize --verify-diagnostics
+// RUN: phantom-opt %s --phantom-bufferize --verify-diagnostics --split-input-file
 
 phantom.parameter @w : tensor<8xf32> init <zeros> trainable
 
@@ -12,4 +12,12 @@ func.func @old_value_used(%x: tensor<8xf32> {phantom.input = "x"}, %w: tensor<8x
     linalg.yield %s : f32
   } -> tensor<8xf32>
   return %u, %w : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+
+func.func @dynamic(%dy: tensor<?x4xf32>, %indices: tensor<?xi64>) -> tensor<9x4xf32> {
+  // expected-error @below {{has a dynamic shape: run phantom-specialize-batch before}}
+  %g = phantom.gather_gradient %dy, %indices dim 0 : (tensor<?x4xf32>, tensor<?xi64>) -> tensor<9x4xf32>
+  return %g : tensor<9x4xf32>
 }

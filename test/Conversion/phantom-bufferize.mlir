@@ -133,3 +133,26 @@ func.func @shared_fill(%x: tensor<8xf32>) -> (tensor<f32>, tensor<f32>) {
   } -> tensor<f32>
   return %a, %b : tensor<f32>, tensor<f32>
 }
+
+// A sum at indexed places visits each cotangent once, in order, whatever the table's extent is.
+// CHECK-LABEL: func @scatter
+// CHECK-SAME: (%[[DY:.+]]: memref<2x3x5x4xf32>, %[[INDICES:.+]]: memref<3x5xi64>) -> memref<2x100x4xf32>
+func.func @scatter(%dy: tensor<2x3x5x4xf32>, %indices: tensor<3x5xi64>) -> tensor<2x100x4xf32> {
+  // CHECK: %[[TABLE:.+]] = memref.alloc() {{.*}}: memref<2x100x4xf32>
+  // CHECK: linalg.fill {{.*}} outs(%[[TABLE]] : memref<2x100x4xf32>)
+  // CHECK: scf.for %{{.+}} = %{{.+}} to %[[ONE:.+]] step
+  // CHECK: scf.for %[[I:.+]] = %{{.+}} to %[[TWO:.+]] step
+  // CHECK: scf.for %[[J:.+]] = %{{.+}} to %[[THREE:.+]] step
+  // CHECK: scf.for %[[K:.+]] = %{{.+}} to %[[FIVE:.+]] step
+  // CHECK: %[[NUMBER:.+]] = memref.load %[[INDICES]][%[[J]], %[[K]]]
+  // CHECK: arith.index_cast %[[NUMBER]]
+  // CHECK: %[[VALID:.+]] = arith.andi
+  // CHECK: %[[PLACE:.+]] = arith.select %[[VALID]], %{{.+}}, %{{.+}} : index
+  // CHECK: scf.for %[[L:.+]] = %{{.+}} to %[[FOUR:.+]] step
+  // CHECK: memref.load %[[DY]][%[[I]], %[[J]], %[[K]], %[[L]]]
+  // CHECK: memref.load %[[TABLE]][%[[I]], %[[PLACE]], %[[L]]]
+  // CHECK: memref.store %{{.+}}, %[[TABLE]][%[[I]], %[[PLACE]], %[[L]]]
+  // CHECK: return %[[TABLE]]
+  %g = phantom.gather_gradient %dy, %indices dim 1 : (tensor<2x3x5x4xf32>, tensor<3x5xi64>) -> tensor<2x100x4xf32>
+  return %g : tensor<2x100x4xf32>
+}

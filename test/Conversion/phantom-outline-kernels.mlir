@@ -61,8 +61,28 @@ func.func @others(%a: memref<2x4xf32>, %b: memref<8xf32>, %i: memref<i64>, %s: m
   return
 }
 
+// A nest of loops is one kernel: its bounds go into it, and what it stores to is its output.
+// CHECK-LABEL: func @loops
+// CHECK-SAME: %[[A:.+]]: memref<8xf32>, %[[B:.+]]: memref<4x8xf32>
+func.func @loops(%a: memref<8xf32>, %b: memref<4x8xf32>) {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %four = arith.constant 4 : index
+  %eight = arith.constant 8 : index
+  // CHECK: phantom.launch @kernels::@loop_0 ins(%[[A]] : memref<8xf32>) outs(%[[B]] : memref<4x8xf32>)
+  // CHECK-NEXT: return
+  scf.for %i = %zero to %four step %one {
+    scf.for %j = %zero to %eight step %one {
+      %x = memref.load %a[%j] : memref<8xf32>
+      memref.store %x, %b[%i, %j] : memref<4x8xf32>
+    }
+  }
+  return
+}
+
 // CHECK: module @kernels
 // CHECK: func.func @elementwise_0(%{{.*}}: memref<8xf32> {llvm.noalias}, %{{.*}}: memref<8xf32> {llvm.noalias})
 // CHECK: arith.constant 2.000000e+00
 // CHECK: func.func @elementwise_1(%{{.*}}: memref<8xf32> {llvm.noalias})
 // CHECK: func.func @elementwise_2(%{{[a-z0-9]+}}: memref<8xf32>, %{{[a-z0-9]+}}: memref<8xf32>) {
+// CHECK: func.func @loop_0(%{{.*}}: memref<8xf32> {llvm.noalias}, %{{.*}}: memref<4x8xf32> {llvm.noalias})

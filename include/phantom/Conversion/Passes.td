@@ -96,12 +96,12 @@ def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
 }
 
 def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp"> {
-  let summary = "turn all but GEMMs and exchanges into fused linalg.generic";
+  let summary = "turn all but GEMMs, exchanges and scatters into fused linalg.generic";
   let description = [{
     Model ops, losses and updates become `linalg.generic`, elementwise `arith` and `math` ops on tensors too; producers with
     a single use are then fused into their consumers. Losses and norms accumulate in f64. An update is one op whose
     outputs are the parameter and its states. Ops that need the rank read it from a new last argument
-    (`phantom.scalar = "rank"`).
+    (`phantom.scalar = "rank"`). `phantom.gather_gradient` stays: `phantom-bufferize` turns it into loops.
 
     With `reference-gemm` GEMMs become loops as well, in f32 or f64: an oracle for the library's. Those of f64
     always do: the library has none.
@@ -132,7 +132,8 @@ def PhantomBufferize : Pass<"phantom-bufferize", "::mlir::ModuleOp"> {
     One-Shot Bufferize with function boundaries. Parameters and optimizer states are updated in the buffers of their
     arguments; it is an error if that would take a copy. An exchange gets a `phantom.window`; the op that makes what is
     exchanged writes into the rank's slot of the window wherever no later op overwrites that buffer, and gathered
-    tensors are read in the window.
+    tensors are read in the window. `phantom.gather_gradient` becomes `scf.for` loops that add each cotangent to the slice
+    of its index, in order.
 
     ```mlir
     %g = phantom.gemm ins(%c, %y : …) outs(%e : tensor<4x64xf32>) {transpose_b} -> tensor<4x64xf32>
@@ -146,11 +147,11 @@ def PhantomBufferize : Pass<"phantom-bufferize", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"elideCopies", "elide-copies", "bool", /*default=*/"true", "write into window slots directly">];
   let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::bufferization::BufferizationDialect",
-                           "::mlir::memref::MemRefDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
 def PhantomOutlineKernels : Pass<"phantom-outline-kernels", "::mlir::ModuleOp"> {
-  let summary = "move linalg ops and copies into kernels";
+  let summary = "move linalg ops, loops and copies into kernels";
   let description = [{
     Each becomes a function of the nested module `@kernels`, which takes its buffers, and a `phantom.launch`. Equal kernels are
     shared. Constants are cloned into the kernel. Buffers that may overlap others of the call lack `llvm.noalias`.

@@ -123,6 +123,33 @@ TEST(ShapeTest, MovesAndSums) {
   expectNear(runner.get("f"), x, 0);
 }
 
+TEST(ScatterTest, SumsTheCotangentsOfEachIndex) {
+  Runner runner(R"(
+    func.func @forward(%dy: tensor<2x2x3x4xf32> {phantom.input = "dy"}, %i: tensor<2x3xi64> {phantom.input = "i"},
+        %ds: tensor<4xf32> {phantom.input = "ds"}, %s: tensor<i64> {phantom.input = "s"})
+        -> (tensor<2x5x4xf32> {phantom.output = "g"}, tensor<3x4xf32> {phantom.output = "h"}) {
+      %g = phantom.gather_gradient %dy, %i dim 1 : (tensor<2x2x3x4xf32>, tensor<2x3xi64>) -> tensor<2x5x4xf32>
+      %h = phantom.gather_gradient %ds, %s dim 0 : (tensor<4xf32>, tensor<i64>) -> tensor<3x4xf32>
+      return %g, %h : tensor<2x5x4xf32>, tensor<3x4xf32>
+    })");
+  std::vector<double> dy = numbers(48, 1), ds = numbers(4, 2), g(40), h(12);
+  // Some twice, some from the end; 5 and -6 do not exist.
+  std::vector<double> indices{3, 0, -1, 3, 5, -6};
+  runner.set("dy", dy);
+  runner.set("i", indices);
+  runner.set("ds", ds);
+  runner.set("s", {-2});
+  runner.run();
+  const int rows[] = {3, 0, 4, 3, -1, -1};
+  for (int a = 0; a < 2; ++a)
+    for (int place = 0; place < 6; ++place)
+      for (int c = 0; c < 4 && rows[place] >= 0; ++c)
+        g[(a * 5 + rows[place]) * 4 + c] += dy[(a * 6 + place) * 4 + c];
+  std::copy(ds.begin(), ds.end(), h.begin() + 4);
+  expectNear(runner.get("g"), g, 1e-6);
+  expectNear(runner.get("h"), h, 0);
+}
+
 TEST(LossTest, CrossEntropyIsStableAndMasked) {
   Runner runner(R"(
     func.func @evaluate(%x: tensor<4x3xf32> {phantom.input = "x"}, %t: tensor<4xi64> {phantom.target},
