@@ -74,6 +74,8 @@ private:
     RewritePatternSet patterns(&getContext());
     populateModelToLinalgPatterns(patterns);
     populateNormalizeToLinalgPatterns(patterns);
+    populateStatisticsToLinalgPatterns(patterns);
+    populateSoftmaxToLinalgPatterns(patterns);
     populateDataToLinalgPatterns(patterns);
     populateLossToLinalgPatterns(patterns);
     populateUpdateToLinalgPatterns(patterns);

@@ -273,36 +273,9 @@ struct GatherToLinalg : OpRewritePattern<GatherOp> {
   }
 };
 
-//===----------------------------------------------------------------------===//
-// Log-softmax
-//===----------------------------------------------------------------------===//
-
-struct LogSoftmaxToLinalg : OpRewritePattern<LogSoftmaxOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(LogSoftmaxOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType type = tensorTypeOf(op.getInput());
-    auto [max, sum] = createSoftmaxStatistics(rewriter, op.getLoc(), op.getInput(), op.getDim());
-    auto logarithm = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      return {math::LogOp::create(b, v[0])};
-    };
-    // Of each sum, not of each element.
-    Value logSum = createElementwise(rewriter, op.getLoc(), tensorTypeOf(sum), sum, logarithm);
-    AffineMap all = rewriter.getMultiDimIdentityMap(type.getRank()), without = all.dropResult(op.getDim());
-    auto body = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      Scalars s(b, v[0].getType());
-      return {s.sub(s.sub(v[0], v[1]), v[2])};
-    };
-    rewriter.replaceOp(op, createGeneric(rewriter, op.getLoc(), ValueRange{op.getInput(), max, logSum},
-                                         createEmpty(rewriter, op.getLoc(), type),
-                                         {all, without, without, all}, allParallel(type.getRank()), body));
-    return success();
-  }
-};
-
 } // namespace
 
 void mlir::phantom::populateDataToLinalgPatterns(RewritePatternSet &patterns) {
-  patterns.add<CastToLinalg, SliceToLinalg, SliceGradientToLinalg, ConcatToLinalg, GatherToLinalg,
-               LogSoftmaxToLinalg>(patterns.getContext());
+  patterns.add<CastToLinalg, SliceToLinalg, SliceGradientToLinalg, ConcatToLinalg, GatherToLinalg>(
+      patterns.getContext());
 }

@@ -87,6 +87,8 @@ Value createActivation(Scalars &s, ActivationKind kind, double alpha, Value x);
 
 void populateModelToLinalgPatterns(RewritePatternSet &patterns);
 void populateNormalizeToLinalgPatterns(RewritePatternSet &patterns);
+void populateStatisticsToLinalgPatterns(RewritePatternSet &patterns);
+void populateSoftmaxToLinalgPatterns(RewritePatternSet &patterns);
 void populateDataToLinalgPatterns(RewritePatternSet &patterns);
 void populateLossToLinalgPatterns(RewritePatternSet &patterns);
 void populateUpdateToLinalgPatterns(RewritePatternSet &patterns);
