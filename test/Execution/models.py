@@ -40,7 +40,9 @@ class Graph:
         """inputs, outputs: {name: shape}, float32; a string is a dynamic dimension."""
         shaped = lambda values: [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in values.items()]
         graph = helper.make_graph(self.nodes, "graph", shaped(inputs), shaped(outputs), self.initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+        opsets = {"": self.opset, **{node.domain: 1 for node in self.nodes if node.domain}}
+        imports = [helper.make_opsetid(*item) for item in opsets.items()]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8)
         onnx.save(model, path)
 
 

@@ -24,15 +24,21 @@ static std::string inputsOf(const Operator &op) {
                                       : formatv("{0} to {1}", op.minInputs, op.maxInputs).str();
 }
 
+static std::string gradientOf(const Operator &op) {
+  static constexpr StringLiteral names[] = {"yes", "0 almost everywhere", "no"};
+  std::string text = names[op.gradient.kind].str();
+  return op.gradient.remark.empty() ? text : text + ": " + op.gradient.remark.str();
+}
+
 void printOperatorTable(raw_ostream &out) {
-  out << "| operator | domain | versions | inputs |\n| --- | --- | --- | --- |\n";
+  out << "| operator | domain | versions | inputs | gradient |\n| --- | --- | --- | --- | --- |\n";
   for (auto [domain, operators] :
        {std::pair("", standardOperators()), {"com.microsoft", microsoftOperators()}})
     for (const Operator &op : operators)
-      out << formatv("| {0} | {1} | {2} | {3} |\n", op.name, domain,
+      out << formatv("| {0} | {1} | {2} | {3} | {4} |\n", op.name, domain,
                      op.firstOpset == op.lastOpset ? std::to_string(op.firstOpset)
                                                    : formatv("{0} to {1}", op.firstOpset, op.lastOpset).str(),
-                     inputsOf(op));
+                     inputsOf(op), gradientOf(op));
 }
 
 } // namespace phantom::onnx

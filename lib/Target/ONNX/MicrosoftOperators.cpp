@@ -54,15 +54,17 @@ static LogicalResult importQuickGelu(NodeImporter &node) {
   return node.setResult(arith::MulFOp::create(node.builder, node.location, *x, gate));
 }
 
+static constexpr Gradient kYes{Gradient::Yes, ""};
+
 /// Sorted by name. The domain has had one version.
 static constexpr Operator kOperators[] = {
-    {"BiasGelu", 1, 1, 2, 2, importGelu},
-    {"FastGelu", 1, 1, 1, 2, importGelu},
-    {"FusedMatMul", 1, 1, 2, 2, importFusedMatMul},
-    {"Gelu", 1, 1, 1, 1, importGelu},
-    {"QuickGelu", 1, 1, 1, 1, importQuickGelu},
-    {"SkipLayerNormalization", 1, 1, 3, 5, importSkipLayerNormalization},
-    {"SkipSimplifiedLayerNormalization", 1, 1, 3, 4, importSkipLayerNormalization},
+    {"BiasGelu", 1, 1, 2, 2, kYes, importGelu},
+    {"FastGelu", 1, 1, 1, 2, kYes, importGelu},
+    {"FusedMatMul", 1, 1, 2, 2, kYes, importFusedMatMul},
+    {"Gelu", 1, 1, 1, 1, kYes, importGelu},
+    {"QuickGelu", 1, 1, 1, 1, kYes, importQuickGelu},
+    {"SkipLayerNormalization", 1, 1, 3, 5, kYes, importSkipLayerNormalization},
+    {"SkipSimplifiedLayerNormalization", 1, 1, 3, 4, kYes, importSkipLayerNormalization},
 };
 
 ArrayRef<Operator> microsoftOperators() { return kOperators; }

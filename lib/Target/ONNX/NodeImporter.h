@@ -142,11 +142,23 @@ private:
 /// Of operators that take any number of inputs.
 constexpr unsigned kMany = 1u << 20;
 
+/// Whether a model can be trained through an operator.
+struct Gradient {
+  enum Kind {
+    Yes,
+    Zero, ///< its result is constant almost everywhere
+    No
+  };
+  Kind kind;
+  llvm::StringLiteral remark; ///< when it has one, or why it has none; may be empty
+};
+
 /// How an operator is imported, and the opset versions in which it means that.
 struct Operator {
   llvm::StringLiteral name;
   int64_t firstOpset, lastOpset;
   unsigned minInputs, maxInputs;
+  Gradient gradient;
   LogicalResult (*importNode)(NodeImporter &node); ///< null: `normalize` removes it
 };
 
