@@ -12,6 +12,9 @@
 
 #include "phantom-rt/Npy.h"
 
+#include "llvm/ADT/APFloat.h"
+#include "llvm/Support/Endian.h"
+
 using namespace llvm;
 using mlir::failure;
 using mlir::LogicalResult;
@@ -52,6 +55,16 @@ static DataType dataType(rt::StorageType type) {
   llvm_unreachable("unknown storage type");
 }
 
+/// The nearest bfloat16 of the float at `bytes`, as bytes.
+static std::string roundToBFloat16(const std::byte *bytes) {
+  APFloat value(support::endian::read<float, endianness::little>(bytes));
+  bool inexact;
+  value.convert(APFloat::BFloat(), APFloat::rmNearestTiesToEven, &inexact);
+  std::string result(2, 0);
+  support::endian::write16le(result.data(), value.bitcastToAPInt().getZExtValue());
+  return result;
+}
+
 LogicalResult bindConstants(Model &model, const ImportOptions &options, mlir::MLIRContext &context) {
   for (const auto &[name, path] : options.constants) {
     auto refuse = [&] {
@@ -64,7 +77,10 @@ LogicalResult bindConstants(Model &model, const ImportOptions &options, mlir::ML
     if (!file)
       return refuse() << toString(file.takeError());
     auto type = static_cast<int32_t>(dataType(file->element));
-    if (type != input->type)
+    // .npy files have no bfloat16.
+    bool narrows = input->type == static_cast<int32_t>(DataType::BFloat16) &&
+                   type == static_cast<int32_t>(DataType::Float);
+    if (type != input->type && !narrows)
       return refuse() << "'" << path << "' holds " << dataTypeName(type) << ", the input "
                       << dataTypeName(input->type);
     if (isFloatType(type) && file->elements() != 1)
@@ -74,10 +90,13 @@ LogicalResult bindConstants(Model &model, const ImportOptions &options, mlir::ML
       return refuse() << "'" << path << "' holds " << file->elements() << " elements, which is too many";
     auto tensor = std::make_shared<Tensor>();
     tensor->name = name;
-    tensor->type = type;
+    tensor->type = input->type;
     tensor->dims = file->shape;
-    tensor->owned.assign(reinterpret_cast<const char *>(file->bytes),
-                         file->elements() * rt::byteWidth(file->element));
+    if (narrows)
+      tensor->owned = roundToBFloat16(file->bytes);
+    else
+      tensor->owned.assign(reinterpret_cast<const char *>(file->bytes),
+                           file->elements() * rt::byteWidth(file->element));
     tensor->bytes = tensor->owned;
     tensor->literal = true;
     model.initializers.push_back(std::move(tensor));

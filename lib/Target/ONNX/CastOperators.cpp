@@ -53,6 +53,13 @@ static FailureOr<int64_t> oldTypeName(NodeImporter &node) {
   return node.error() << "casts to " << quoteName(*name) << ", which is not supported";
 }
 
+void ignoreCastModes(NodeImporter &node) {
+  if (node.opset() >= 19)
+    node.ignoreAttribute("saturate");
+  if (node.opset() >= 24)
+    node.ignoreAttribute("round_mode");
+}
+
 LogicalResult importCast(NodeImporter &node) {
   FailureOr<Value> x = node.anyOperand(0);
   FailureOr<int64_t> to = failure();
@@ -60,11 +67,7 @@ LogicalResult importCast(NodeImporter &node) {
     to = typeOfLike(node);
   else
     to = node.opset() < 6 ? oldTypeName(node) : node.intAttribute("to", 0);
-  // Both are about 8-bit floats, which are refused by their type.
-  if (node.opset() >= 19)
-    node.ignoreAttribute("saturate");
-  if (node.opset() >= 24)
-    node.ignoreAttribute("round_mode");
+  ignoreCastModes(node);
   if (mlir::failed(x) || mlir::failed(to))
     return failure();
   FailureOr<Type> element = node.elementTypeOf(*to);

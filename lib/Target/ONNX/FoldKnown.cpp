@@ -223,6 +223,7 @@ MaybeKnown foldUnary(NodeImporter &node, const KnownTensor &in, int32_t type) {
 
 FailureOr<MaybeKnown> foldCast(NodeImporter &node, const KnownTensor &in) {
   FailureOr<int64_t> to = node.intAttribute("to", 0);
+  ignoreCastModes(node);
   if (mlir::failed(to))
     return failure();
   if (*to != kInt64 && *to != kBool && *to != static_cast<int64_t>(DataType::Int32))
@@ -320,7 +321,10 @@ FailureOr<MaybeKnown> foldConstantOfShape(NodeImporter &node, const KnownTensor 
   return build(value->type, dims, [&](ArrayRef<int64_t>) -> MaybeExtent { return value->elements[0]; });
 }
 
-MaybeKnown foldRange(ArrayRef<KnownTensor> in) {
+MaybeKnown foldRange(NodeImporter &node, ArrayRef<KnownTensor> in) {
+  // It says how narrow floats are computed.
+  if (node.opset() >= 27)
+    node.ignoreAttribute("stash_type");
   for (const KnownTensor &operand : in)
     if (operand.elements.size() != 1 || !operand.isConstant())
       return std::nullopt;
@@ -397,7 +401,7 @@ FailureOr<MaybeKnown> fold(NodeImporter &node, ArrayRef<KnownTensor> in) {
   if (op == "ConstantOfShape")
     return foldConstantOfShape(node, in[0]);
   if (op == "Range" && in.size() == 3)
-    return foldRange(in);
+    return foldRange(node, in);
   if (op == "Expand" && in.size() == 2)
     return foldExpand(in);
   return foldElementwise(node, in);

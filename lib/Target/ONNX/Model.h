@@ -45,7 +45,7 @@ enum class DataType : int32_t {
   BFloat16 = 16
 };
 
-/// "float", "int64", ...; "23" for those without a name here.
+/// "float", "int64", ...; the number for those without a name here.
 std::string dataTypeName(int32_t type);
 bool isFloatType(int32_t type);
 bool isUnsignedType(int32_t type);

@@ -225,6 +225,8 @@ LogicalResult importWhere(NodeImporter &node);
 LogicalResult importClip(NodeImporter &node);
 LogicalResult importVariadic(NodeImporter &node); // Max, Mean, Min, Sum
 LogicalResult importCast(NodeImporter &node);     // Cast, CastLike
+/// Accepts the attributes of Cast that are about 8-bit floats, which are refused by their type.
+void ignoreCastModes(NodeImporter &node);
 
 LogicalResult importReduce(NodeImporter &node);  // ReduceMean, ReduceSum
 LogicalResult importSoftmax(NodeImporter &node); // Softmax, LogSoftmax

@@ -196,10 +196,26 @@ LogicalResult importKnown(NodeImporter &node) {
                       << " elements, which is not supported";
 }
 
+/// The type that a Range rounds its elements to, which were computed in float; null where it has none.
+static FailureOr<const fltSemantics *> narrowTypeOfRange(NodeImporter &node) {
+  FailureOr<int64_t> stashType = node.opset() >= 27 ? node.intAttribute("stash_type", 1) : 1;
+  if (mlir::failed(stashType))
+    return failure();
+  auto type = static_cast<DataType>(node.declaredType(0));
+  if (type != DataType::Float16 && type != DataType::BFloat16)
+    return nullptr;
+  if (*stashType != static_cast<int64_t>(DataType::Float))
+    return node.error() << "has the stash_type " << *stashType << "; ranges of "
+                        << dataTypeName(node.declaredType(0)) << " are computed in float, stash_type 1";
+  return type == DataType::Float16 ? &APFloat::IEEEhalf() : &APFloat::BFloat();
+}
+
 LogicalResult importRange(NodeImporter &node) {
   FailureOr<double> start = node.scalar(0), limit = node.scalar(1), delta = node.scalar(2);
   FailureOr<Value> like = node.anyOperand(0);
-  if (mlir::failed(start) || mlir::failed(limit) || mlir::failed(delta) || mlir::failed(like))
+  FailureOr<const fltSemantics *> narrow = narrowTypeOfRange(node);
+  if (mlir::failed(start) || mlir::failed(limit) || mlir::failed(delta) || mlir::failed(like) ||
+      mlir::failed(narrow))
     return failure();
   double count = std::ceil((*limit - *start) / *delta);
   constexpr double most = 1 << 24;
@@ -208,11 +224,15 @@ LogicalResult importRange(NodeImporter &node) {
   auto type = RankedTensorType::get({static_cast<int64_t>(count)}, elementOf(*like));
   SmallVector<mlir::Attribute> elements;
   for (int64_t i = 0; i < type.getDimSize(0); ++i) {
-    double value = *start + static_cast<double>(i) * *delta;
+    APFloat value(*start + static_cast<double>(i) * *delta);
+    bool inexact;
+    if (*narrow)
+      value.convert(**narrow, APFloat::rmNearestTiesToEven, &inexact);
     if (isa<FloatType>(type.getElementType()))
-      elements.push_back(FloatAttr::get(type.getElementType(), value));
+      elements.push_back(FloatAttr::get(type.getElementType(), value.convertToDouble()));
     else
-      elements.push_back(IntegerAttr::get(type.getElementType(), static_cast<int64_t>(value)));
+      elements.push_back(
+          IntegerAttr::get(type.getElementType(), static_cast<int64_t>(value.convertToDouble())));
   }
   return node.setResult(
       arith::ConstantOp::create(node.builder, node.location, DenseElementsAttr::get(type, elements)));
