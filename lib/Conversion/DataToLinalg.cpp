@@ -186,6 +186,10 @@ struct SliceGradientToLinalg : OpRewritePattern<SliceGradientOp> {
   /// Each element of the result finds its place in the cotangent, if it has one.
   LogicalResult matchAndRewrite(SliceGradientOp op, PatternRewriter &rewriter) const override {
     RankedTensorType part = tensorTypeOf(op.getCotangent()), whole = tensorTypeOf(op.getGradient());
+    if (part.hasStaticShape() && part.getNumElements() == 0) {
+      rewriter.replaceOp(op, createFilled(rewriter, op.getLoc(), whole, 0));
+      return success();
+    }
     auto body = [&](ImplicitLocOpBuilder &b, SmallVector<Value> indices) -> Value {
       auto index = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
       Value taken = arith::ConstantOp::create(b, b.getBoolAttr(true));
@@ -213,13 +217,13 @@ struct SliceGradientToLinalg : OpRewritePattern<SliceGradientOp> {
 struct ConcatToLinalg : OpRewritePattern<ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
 
-  /// The element of the operand that holds `indices`: of the first if that is not beyond it, and so on.
-  static Value extract(ImplicitLocOpBuilder &b, ConcatOp op, unsigned operand, SmallVector<Value> indices) {
-    Value input = op.getInputs()[operand];
-    if (operand + 1 == op.getInputs().size())
+  /// The element of the input that holds `indices`: of the first if that is not beyond it, and so on.
+  static Value extract(ImplicitLocOpBuilder &b, ValueRange inputs, int64_t dim, SmallVector<Value> indices) {
+    Value input = inputs.front();
+    if (inputs.size() == 1)
       return tensor::ExtractOp::create(b, input, indices);
-    Value extent = arith::ConstantIndexOp::create(b, tensorTypeOf(input).getDimSize(op.getDim()));
-    Value &index = indices[op.getDim()];
+    Value extent = arith::ConstantIndexOp::create(b, tensorTypeOf(input).getDimSize(dim));
+    Value &index = indices[dim];
     Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, extent);
     auto choice = scf::IfOp::create(
         b, here,
@@ -230,14 +234,23 @@ struct ConcatToLinalg : OpRewritePattern<ConcatOp> {
         [&](OpBuilder &nested, Location loc) {
           ImplicitLocOpBuilder inner(loc, nested);
           index = arith::SubIOp::create(inner, index, extent);
-          scf::YieldOp::create(inner, extract(inner, op, operand + 1, indices));
+          scf::YieldOp::create(inner, extract(inner, inputs.drop_front(), dim, indices));
         });
     return choice.getResult(0);
   }
 
   LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
+    auto dim = static_cast<int64_t>(op.getDim());
+    SmallVector<Value> inputs;
+    for (Value input : op.getInputs())
+      if (tensorTypeOf(input).getDimSize(dim) != 0)
+        inputs.push_back(input);
+    if (inputs.empty()) {
+      rewriter.replaceOp(op, createEmpty(rewriter, op.getLoc(), tensorTypeOf(op.getOutput())));
+      return success();
+    }
     auto body = [&](ImplicitLocOpBuilder &b, const SmallVector<Value> &indices) -> Value {
-      return extract(b, op, 0, indices);
+      return extract(b, inputs, dim, indices);
     };
     rewriter.replaceOp(op, createComputed(rewriter, op.getLoc(), tensorTypeOf(op.getOutput()), body));
     return success();

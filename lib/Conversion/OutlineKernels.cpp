@@ -107,6 +107,12 @@ FailureOr<Operands> OutlineKernelsPass::findOperands(Operation *op) {
   return operands;
 }
 
+/// Whether one of its loops never runs.
+bool doesNothing(Operation *op) {
+  auto structured = dyn_cast<linalg::LinalgOp>(op);
+  return structured && llvm::is_contained(structured.getStaticLoopRanges(), 0);
+}
+
 /// A name that says what the op does.
 StringRef kernelName(Operation *op) {
   if (isa<linalg::FillOp>(op))
@@ -164,6 +170,10 @@ func::FuncOp OutlineKernelsPass::getKernel(Operation *op, const Operands &operan
 LogicalResult OutlineKernelsPass::outline(Operation *op) {
   if (op->getNumResults() != 0)
     return op->emitOpError("works on tensors: run phantom-bufferize before");
+  if (doesNothing(op)) {
+    op->erase();
+    return success();
+  }
   FailureOr<Operands> operands = findOperands(op);
   if (failed(operands))
     return failure();

@@ -97,7 +97,8 @@ struct GatherGradientModel : BufferizableOpInterface::ExternalModel<GatherGradie
     Value target = memref::AllocOp::create(b, MemRefType::get(type.getShape(), type.getElementType()));
     Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
     linalg::FillOp::create(b, zero, target);
-    createScatterAdd(b, *source, *indices, target, static_cast<int64_t>(op.getDim()));
+    if (tensorTypeOf(op.getCotangent()).getNumElements() > 0)
+      createScatterAdd(b, *source, *indices, target, static_cast<int64_t>(op.getDim()));
     replaceOpWithBufferizedValues(rewriter, op, target);
     return success();
   }

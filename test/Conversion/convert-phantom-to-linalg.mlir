@@ -123,6 +123,33 @@ func.func @gemm(%x: tensor<8x4xf32>, %w: tensor<3x4xf32>, %b: tensor<3xf32>, %c:
   return %y : tensor<8x3xf32>
 }
 
+// Parts are found by their indices; what has no elements has no part in it.
+// CHECK-LABEL: func @parts
+// CHECK-SAME: %[[X:.+]]: tensor<4x6xf32>, %[[EMPTY:.+]]: tensor<4x0xf32>
+func.func @parts(%x: tensor<4x6xf32>, %empty: tensor<4x0xf32>) -> (tensor<4x3xf32>, tensor<4x12xf32>, tensor<4x6xf32>, tensor<4x6xf32>) {
+  // CHECK: linalg.generic
+  // CHECK: %[[J:.+]] = linalg.index 1
+  // CHECK: %[[TWICE:.+]] = arith.muli %[[J]], %{{.+}}
+  // CHECK: %[[PLACE:.+]] = arith.addi %[[TWICE]], %{{.+}}
+  // CHECK: tensor.extract %[[X]][%{{.+}}, %[[PLACE]]]
+  %s = phantom.slice %x [0, 1] by [1, 2] : tensor<4x6xf32> -> tensor<4x3xf32>
+  // CHECK: linalg.generic
+  // CHECK: scf.if
+  // CHECK: tensor.extract %[[X]]
+  // CHECK: else
+  // CHECK: tensor.extract %[[X]]
+  // CHECK-NOT: scf.if
+  %c = phantom.concat %x, %empty, %x dim 1 : (tensor<4x6xf32>, tensor<4x0xf32>, tensor<4x6xf32>) -> tensor<4x12xf32>
+  // CHECK: linalg.generic
+  // CHECK-NOT: scf.if
+  // CHECK: tensor.extract %[[X]]
+  %d = phantom.concat %empty, %x dim 1 : (tensor<4x0xf32>, tensor<4x6xf32>) -> tensor<4x6xf32>
+  // CHECK: linalg.fill {{.*}} -> tensor<4x6xf32>
+  // CHECK-NEXT: return
+  %g = phantom.slice_gradient %empty [0, 6] by [1, 1] : tensor<4x0xf32> -> tensor<4x6xf32>
+  return %s, %c, %d, %g : tensor<4x3xf32>, tensor<4x12xf32>, tensor<4x6xf32>, tensor<4x6xf32>
+}
+
 // The sum at indexed places is left for bufferization.
 // CHECK-LABEL: func @gather
 func.func @gather(%table: tensor<9x4xf32>, %tokens: tensor<3xi64>, %dy: tensor<3x4xf32>) -> (tensor<3x4xf32>, tensor<9x4xf32>) {

@@ -61,6 +61,20 @@ func.func @others(%a: memref<2x4xf32>, %b: memref<8xf32>, %i: memref<i64>, %s: m
   return
 }
 
+// What has no elements to visit does nothing.
+// CHECK-LABEL: func @nothing
+// CHECK-NEXT: return
+func.func @nothing(%a: memref<4x0xf32>, %b: memref<4xf32>, %c: memref<4x0xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%a : memref<4x0xf32>) outs(%b : memref<4xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.addf %x, %y : f32
+    linalg.yield %s : f32
+  }
+  memref.copy %a, %c : memref<4x0xf32> to memref<4x0xf32>
+  return
+}
+
 // A nest of loops is one kernel: its bounds go into it, and what it stores to is its output.
 // CHECK-LABEL: func @loops
 // CHECK-SAME: %[[A:.+]]: memref<8xf32>, %[[B:.+]]: memref<4x8xf32>

@@ -72,7 +72,7 @@ int64_t rowsPerBatch(Value value) {
   auto fixedElements = [](Value v) {
     int64_t product = 1;
     for (int64_t extent : shapeOf(v))
-      product *= ShapedType::isDynamic(extent) ? 1 : extent;
+      product *= ShapedType::isDynamic(extent) ? 1 : std::max<int64_t>(extent, 1);
     return product;
   };
   int64_t numerator = 1, denominator = 1;

@@ -84,10 +84,10 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const ValueInfo &input) {
       shape.push_back(ShapedType::kDynamic);
       continue;
     }
-    if (*dimension.value < 1 || *dimension.value > most / elements)
+    if (*dimension.value < 0 || *dimension.value > most / elements)
       return refuse() << "has the extent " << *dimension.value << " in dimension " << d
-                      << ", which is too small or too large";
-    elements *= *dimension.value;
+                      << ", which is negative or too large";
+    elements *= std::max<int64_t>(*dimension.value, 1);
     shape.push_back(*dimension.value);
   }
   if (element.isF32() && input.type != static_cast<int32_t>(DataType::Float))

@@ -34,6 +34,14 @@ static bool isWeight(Value value) {
       function.getArgAttr(argument.getArgNumber(), mlir::phantom::PhantomDialect::kParameter));
 }
 
+/// The runtime has no products of nothing.
+static LogicalResult checkElements(NodeImporter &node, Value a, Value b) {
+  if (is_contained(shapeOf(a), 0) || is_contained(shapeOf(b), 0))
+    return node.error() << "multiplies " << shapeText(shapeOf(a)) << " by " << shapeText(shapeOf(b))
+                        << "; products of tensors without elements are not supported";
+  return success();
+}
+
 static FailureOr<Value> createLinear(NodeImporter &node, Value x, Value weight, Value bias, bool io) {
   int64_t in = shapeOf(weight)[io ? 0 : 1], out = shapeOf(weight)[io ? 1 : 0];
   if (shapeOf(x).back() != in)
@@ -102,6 +110,8 @@ static Value reshape(NodeImporter &node, Value value, ArrayRef<int64_t> shape) {
 static LogicalResult importProduct(NodeImporter &node, Value a, Value b, bool transposeB, double alpha) {
   if (shapeOf(a).empty() || shapeOf(b).empty())
     return node.error() << "multiplies a scalar";
+  if (mlir::failed(checkElements(node, a, b)))
+    return failure();
   bool vectorA = shapeOf(a).size() == 1, vectorB = shapeOf(b).size() == 1;
   // Vectors count as a row and a column, and lose that dimension again.
   if (vectorA)
@@ -179,6 +189,8 @@ LogicalResult importGemm(NodeImporter &node) {
   if (shapeOf(a).size() != 2 || shapeOf(b).size() != 2)
     return node.error() << "multiplies " << shapeText(shapeOf(a)) << " by " << shapeText(shapeOf(b))
                         << "; both must be matrices";
+  if (mlir::failed(checkElements(node, a, b)))
+    return failure();
   if (*transA)
     a = transposeMatrix(node, a);
   if (node.hasInput(2) && *beta != 0) {

@@ -336,9 +336,9 @@ FailureOr<RankedTensorType> NodeImporter::tensorType(ArrayRef<int64_t> shape, Ty
   for (int64_t extent : shape) {
     if (ShapedType::isDynamic(extent))
       continue;
-    if (extent < 1 || extent > most / elements)
-      return error() << "has a tensor of shape " << shapeText(shape) << ", which is empty or too large";
-    elements *= extent;
+    if (extent < 0 || extent > most / elements)
+      return error() << "has a tensor of shape " << shapeText(shape) << ", which is too large";
+    elements *= std::max<int64_t>(extent, 1);
   }
   return RankedTensorType::get(shape, element ? element : builder.getF32Type());
 }

@@ -117,9 +117,11 @@ FailureOr<SlicePart> slicePart(NodeImporter &node, ArrayRef<int64_t> shape) {
     FailureOr<SlicePart> range = sliceDimension(node, shape[d], start, end, step);
     if (mlir::failed(range))
       return failure();
+    part.sizes[d] = range->sizes[0];
+    if (part.sizes[d] == 0)
+      continue;
     part.offsets[d] = range->offsets[0];
     part.strides[d] = range->strides[0];
-    part.sizes[d] = range->sizes[0];
   }
   return part;
 }
@@ -288,6 +290,8 @@ LogicalResult importGather(NodeImporter &node) {
   if (mlir::failed(checkIndices(node, *indices, extent)))
     return failure();
   Shape shape = gatheredShape(shapeOf(*data), shapeOf(*indices), *axis);
+  if (extent == 0 && !is_contained(shape, 0))
+    return node.error() << "gathers from a dimension without elements";
   if (count_if(shape, ShapedType::isDynamic) > 1)
     return node.error() << "gathers from a dynamic batch with indices of a dynamic batch";
   FailureOr<RankedTensorType> type = node.tensorType(shape, elementOf(*data));
@@ -308,7 +312,7 @@ LogicalResult importTrilu(NodeImporter &node) {
   ArrayRef<int64_t> shape = shapeOf(*x);
   constexpr int64_t mostElements = int64_t(1) << 24;
   if (shape.size() < 2 || ShapedType::isDynamicShape(shape.take_back(2)) || diagonal->size() != 1 ||
-      shape.back() > mostElements / shape.drop_back().back())
+      shape.back() > mostElements / std::max<int64_t>(shape.drop_back().back(), 1))
     return node.error() << "cannot take a triangle of " << cast<RankedTensorType>(x->getType());
   int64_t rows = shape.drop_back().back(), columns = shape.back();
   int64_t k = std::clamp<int64_t>((*diagonal)[0], -rows - 1, columns + 1);

@@ -79,14 +79,14 @@ static std::optional<Shape> fitShape(ArrayRef<int64_t> from, ArrayRef<Extent> wa
         return std::nullopt;
       takesBatch = true;
     }
-    if (factor < 1 || factor > most / known)
+    if (factor < 0 || factor > most / std::max<int64_t>(known, 1))
       return std::nullopt;
     known *= factor;
     to.push_back(size);
   }
   if (inferred >= 0 && dynamic && !takesBatch)
     to[inferred] = ShapedType::kDynamic;
-  else if (inferred >= 0 && total % known == 0)
+  else if (inferred >= 0 && known > 0 && total % known == 0)
     to[inferred] = total / known;
   else if (inferred >= 0 || dynamic != takesBatch || total != known)
     return std::nullopt;
@@ -217,10 +217,11 @@ LogicalResult importRange(NodeImporter &node) {
   if (mlir::failed(start) || mlir::failed(limit) || mlir::failed(delta) || mlir::failed(like) ||
       mlir::failed(narrow))
     return failure();
-  double count = std::ceil((*limit - *start) / *delta);
+  double steps = std::ceil((*limit - *start) / *delta);
   constexpr double most = 1 << 24;
-  if (!(count >= 1 && count <= most))
-    return node.error() << "makes a range of " << count << " elements, which is empty or too large";
+  if (!(steps <= most))
+    return node.error() << "makes a range of " << steps << " elements, which is too large";
+  double count = std::max(steps, 0.0);
   auto type = RankedTensorType::get({static_cast<int64_t>(count)}, elementOf(*like));
   SmallVector<mlir::Attribute> elements;
   for (int64_t i = 0; i < type.getDimSize(0); ++i) {

@@ -255,6 +255,22 @@ func.func @refused(%y: tensor<2x8xf32>, %t: tensor<3xi64>) {
 
 // -----
 
+func.func @refused(%y: tensor<2x0xf32>, %t: tensor<2xi64>) {
+  // expected-error @+1 {{is a mean over 'tensor<2x0xf32>', which has no elements}}
+  %l = phantom.loss <cross_entropy> %y, %t : (tensor<2x0xf32>, tensor<2xi64>) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<2x8xf32>) {
+  // expected-error @+1 {{takes 0 elements from 9 by 1 of dimension 1, which has 8}}
+  %y = phantom.slice %x [0, 9] by [1, 1] : tensor<2x8xf32> -> tensor<2x0xf32>
+  return
+}
+
+// -----
+
 func.func @refused(%y: tensor<5x8xf32>, %c: tensor<2x8xf32>) {
   // expected-error @+1 {{result must be [ghosts of the weight, rows of the input]}}
   %g = phantom.compress %y, %c : (tensor<5x8xf32>, tensor<2x8xf32>) -> tensor<5x2xf32>

@@ -133,8 +133,8 @@ def no_shape(_):
     return model([node("Relu", "x", "y")], inputs=[value("x", None)])
 
 
-def zero_extent(_):
-    return model([node("Relu", "x", "y")], inputs=[value("x", [0, 4])])
+def negative_extent(_):
+    return model([node("Relu", "x", "y")], inputs=[value("x", [-4, 4])])
 
 
 def huge_input(_):

@@ -47,6 +47,9 @@ LogicalResult verifySlice(Operation *op, RankedTensorType part, RankedTensorType
       continue;
     if (ShapedType::isDynamic(extent) || ShapedType::isDynamic(all) || getShardDim(whole) == d)
       return op->emitOpError("takes a part of dimension ") << d << ", which is dynamic or sharded";
+    // What has no elements has no last one.
+    if (extent == 0 && strides[d] != 0 && offsets[d] >= 0 && offsets[d] <= all)
+      continue;
     int64_t last = 0;
     bool overflow = __builtin_mul_overflow(extent - 1, strides[d], &last) ||
                     __builtin_add_overflow(last, offsets[d], &last);

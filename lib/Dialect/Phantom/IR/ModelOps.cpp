@@ -264,6 +264,8 @@ template <typename Op> static LogicalResult verifyLossOperands(Op op) {
   RankedTensorType y = tensorType(op.getPrediction()), t = tensorType(op.getTarget());
   if (getState(y) || getState(t))
     return op.emitOpError("takes replicated operands");
+  if (llvm::is_contained(y.getShape(), 0))
+    return op.emitOpError("is a mean over ") << y << ", which has no elements";
   if (op.getKind() != LossKind::CrossEntropy) {
     if (y != t)
       return op.emitOpError("target ") << t << " must be of the prediction's type " << y;
