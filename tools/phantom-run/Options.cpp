@@ -223,7 +223,8 @@ Error readPartition(RunOptions &options) {
   for (const rt::NamedFile &file : namedFiles(constants)) {
     if (file.name.empty())
       return flagError(constants, "name the input of each file: NAME=F.npy");
-    compile.constants[file.name] = file.path;
+    if (!compile.constants.try_emplace(file.name, file.path).second)
+      return flagError(constants, "names '" + file.name + "' twice");
   }
   if (StringRef(init).consume_front("from-file=")) {
     options.session.parameterFile = StringRef(init).drop_front(strlen("from-file=")).str();

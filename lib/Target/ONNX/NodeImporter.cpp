@@ -202,14 +202,28 @@ void NodeImporter::limitIndices(Value indices, int64_t extent) {
 FailureOr<const Tensor *> NodeImporter::constant(unsigned index) {
   if (!hasInput(index))
     return error() << "has no input " << index;
-  auto found = table.constants.find(node.inputs[index]);
-  if (found == table.constants.end())
-    return error() << "needs a constant as input " << index << ", but " << quoteName(node.inputs[index])
-                   << " is computed or trained: export the model with constant folding";
-  return static_cast<const Tensor *>(found->second.get());
+  StringRef name = node.inputs[index];
+  auto found = table.constants.find(name);
+  if (found != table.constants.end())
+    return static_cast<const Tensor *>(found->second.get());
+  InFlightDiagnostic diagnostic = error();
+  diagnostic << "needs a constant as input " << index << ", but " << quoteName(name);
+  if (any_of(model.inputs, [&](const ValueInfo &input) { return input.name == name; }))
+    diagnostic << " is an input of the model: give its value as phantom-run --constants " << name << "=F.npy";
+  else
+    diagnostic << " is computed or trained: export the model with constant folding";
+  return diagnostic;
 }
 
 FailureOr<double> NodeImporter::scalar(unsigned index) {
+  if (hasInput(index) && table.known.contains(node.inputs[index])) {
+    FailureOr<SmallVector<int64_t>> number = integers(index);
+    if (mlir::failed(number))
+      return failure();
+    if (number->size() != 1)
+      return error() << "needs one number as input " << index;
+    return static_cast<double>(number->front());
+  }
   FailureOr<const Tensor *> tensor = constant(index);
   if (mlir::failed(tensor))
     return failure();

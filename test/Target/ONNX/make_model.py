@@ -34,6 +34,11 @@ def value(name, shape, kind=FLOAT):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
+def outputs(*names):
+    """Of whatever shape the importer gives them."""
+    return [value(name, None) for name in names]
+
+
 def node(op, inputs, outputs, name="", **attributes):
     """Names are separated by spaces; '-' is an absent input."""
     absent = lambda names: ["" if n == "-" else n for n in names.split()]
@@ -53,11 +58,13 @@ def model(nodes, initializers=(), inputs=None, outputs=None, opset=17, domains=(
 def main():
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import bad_models
+    import folding_models
     import function_models
     import good_models
+    import part_models
     import shared_models
 
-    modules = good_models, bad_models, function_models, shared_models
+    modules = good_models, bad_models, function_models, shared_models, part_models, folding_models
     folder, cases = sys.argv[1], sys.argv[2:]
     os.makedirs(folder, exist_ok=True)
     for case in cases:
