@@ -84,14 +84,16 @@ def run_unit(options):
     return counts
 
 
-def run_script(script):
-    """A python runner whose last line is its counts."""
+def run_script(script, with_onnx=None):
+    """A python runner whose last line is its counts; `with_onnx`: its option for the newest onnx."""
 
     def run(options):
         command = [sys.executable, os.path.join(SOURCE, "test", script), "--tools-dir",
                    os.path.join(options.build_dir, "bin"), "--jobs", str(options.jobs)]
         if options.sanitize:
             command += ["--sanitize", options.sanitize]
+        if options.with_onnx and with_onnx:
+            command += [with_onnx, os.path.join(options.build_dir, "venv-onnx")]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
         last = ""
         for line in process.stdout:
@@ -114,8 +116,8 @@ def run_script(script):
 SUITES = {
     "lit": run_lit,
     "unit": run_unit,
-    "execution": run_script(os.path.join("Execution", "run.py")),
-    "onnx": run_script(os.path.join("ONNX", "run.py")),
+    "execution": run_script(os.path.join("Execution", "run.py"), "--with-onnxruntime"),
+    "onnx": run_script(os.path.join("ONNX", "run.py"), "--with-onnx-from-pypi"),
     "docs": run_script(os.path.join("Docs", "run.py")),
 }
 
@@ -139,6 +141,7 @@ def main():
     parser.add_argument("--jobs", type=int, required=True)
     parser.add_argument("--sanitize", default="")
     parser.add_argument("--suite", action="append", choices=list(SUITES))
+    parser.add_argument("--with-onnx", action="store_true")
     parser.add_argument("--with-pytorch", action="store_true")
     options = parser.parse_args()
     if options.with_pytorch:

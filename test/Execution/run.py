@@ -14,28 +14,20 @@ import argparse
 import concurrent.futures
 import importlib
 import os
-import subprocess
 import sys
 import time
 import traceback
 
 import harness
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+
+from newest_onnx import python_with_onnx
+
 # Every *_cases.py beside this file.
-MODULES = sorted(name[:-3] for name in os.listdir(os.path.dirname(os.path.abspath(__file__)))
+MODULES = sorted(name[:-3] for name in os.listdir(HERE)
                  if name.endswith("_cases.py"))
-
-
-def oracle_python(folder):
-    """The Python of a virtual environment with the newest onnx and onnxruntime; made where there is none."""
-    python = os.path.join(os.path.abspath(folder), "bin", "python")
-    if not os.path.exists(python):
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    if subprocess.run([python, "-c", "import onnx, onnxruntime"], capture_output=True).returncode:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", "onnx", "onnxruntime"], check=True)
-    versions = "import onnx, onnxruntime; print('onnx', onnx.__version__, 'onnxruntime', onnxruntime.__version__)"
-    subprocess.run([python, "-c", versions], check=True)
-    return python
 
 
 def run_case(case, options):
@@ -61,7 +53,7 @@ def main():
     arguments = parser.parse_args()
     options = harness.Options(os.path.abspath(arguments.tools_dir), arguments.sanitize, arguments.full)
     if arguments.with_onnxruntime:
-        options.onnxruntime = oracle_python(arguments.with_onnxruntime)
+        options.onnxruntime, _ = python_with_onnx(arguments.with_onnxruntime)
 
     cases = [(name, case) for module in MODULES for name, case in importlib.import_module(module).cases(options)
              if arguments.only in name]

@@ -8,8 +8,9 @@
 """Runs ONNX's test cases through import and phantom-run infer, and compares with ONNX's tolerances.
 
 The cases are Debian's libonnx-testdata (kinds node, simple, pytorch-converted, pytorch-operator) and, with
---with-onnx-from-pypi, those that the newest onnx package generates for node tests. Every case is run, or left out with a
-reason that is computed from its model (cases.py) or stated in left_out.txt. Ends with "N passed, N failed, N skipped".
+--with-onnx-from-pypi, those that the newest onnx package generates; its versions of the operators are then compared
+with the importer's table, too. Every case is run, or left out with a reason that is computed from its model (cases.py)
+or stated in left_out.txt. Ends with "N passed, N failed, N skipped".
 """
 import argparse
 import collections
@@ -25,10 +26,15 @@ import numpy as np
 
 import cases
 
-DEBIAN = "/usr/share/libonnx-testdata/data"
-KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
-RTOL, ATOL = 1e-3, 1e-7  # as ONNX's backend test runner
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+
+from newest_onnx import python_with_onnx
+
+DEBIAN = "/usr/share/libonnx-testdata/data"
+VERSIONS = "pypi/operator-versions"
+KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
+RTOL, RTOL_BFLOAT16, ATOL = 1e-3, 2**-6, 1e-7  # as ONNX's backend test runner
 
 
 def left_out():
@@ -42,7 +48,7 @@ def left_out():
     return reasons
 
 
-def compare(name, actual, expected):
+def compare(name, actual, expected, rtol):
     """Nothing, or what differs."""
     if expected.dtype == np.float16:  # a type that values are stored in; computed in f32
         expected = expected.astype(np.float32)
@@ -51,7 +57,7 @@ def compare(name, actual, expected):
     if actual.shape != expected.shape:
         return f"output {name}: shape {actual.shape}, expected {expected.shape}"
     try:
-        np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=ATOL)
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=ATOL)
     except AssertionError as error:
         return f"output {name}: " + " ".join(str(error).split())[:300]
     return None
@@ -76,7 +82,9 @@ def run_data_set(tool, case, inputs, outputs, folder):
         return "no end after 300 s"
     if process.returncode:
         return f"exit {process.returncode}: {process.stderr.strip()[-400:]}"
-    return next(filter(None, (compare(name, np.load(files[name]), outputs[name]) for name in outputs)), None)
+    wrong = (compare(name, np.load(files[name]), value, RTOL_BFLOAT16 if name in case.bfloat16 else RTOL)
+             for name, value in outputs.items())
+    return next(filter(None, wrong), None)
 
 
 def run_case(tool, case):
@@ -91,17 +99,23 @@ def run_case(tool, case):
     return None
 
 
-def generate(folder):
-    """Node cases of the newest onnx on PyPI, made by its own tool; returns their folder."""
-    environment, data = os.path.join(folder, "venv"), os.path.join(folder, "data")
-    python = os.path.join(environment, "bin", "python")
+def generate(folder, python, version):
+    """The folder with the cases of the newest onnx, which its virtual environment makes once."""
+    data = os.path.join(os.path.abspath(folder), f"cases-{version}")
     if not os.path.isdir(data):
-        subprocess.check_call([sys.executable, "-m", "venv", environment])
-        subprocess.check_call([python, "-m", "pip", "install", "--quiet", "onnx", "pillow"])
-        subprocess.check_call([python, "-m", "onnx.backend.test.cmd_tools", "generate-data", "--clean", "-o",
-                               data + ".partial"], stdout=subprocess.DEVNULL)
+        shutil.rmtree(data + ".partial", ignore_errors=True)
+        subprocess.run([python, "-W", "ignore", os.path.join(HERE, "generate.py"), data + ".partial"], check=True)
         os.rename(data + ".partial", data)
     return data
+
+
+def compare_versions(tools_dir, python):
+    """Nothing, or which rows of the importer's table do not fit the operators of the newest onnx."""
+    table = subprocess.run([os.path.join(tools_dir, "phantom-translate"), "--list-onnx-operators"],
+                           capture_output=True, text=True, timeout=300)
+    process = subprocess.run([python, os.path.join(HERE, "versions.py")], input=table.stdout, capture_output=True,
+                             text=True, timeout=300)
+    return process.stdout + process.stderr if process.returncode else None
 
 
 def find(roots, only):
@@ -115,49 +129,61 @@ def find(roots, only):
     return found
 
 
-def main():
+def parse_options():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tools-dir", required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--sanitize", default="")
     parser.add_argument("--only", action="append", default=[], help="text that a case's name must contain")
-    parser.add_argument("--with-onnx-from-pypi", metavar="DIR",
-                        help="also run the cases of the newest onnx on PyPI, generated into DIR")
+    parser.add_argument("--with-onnx-from-pypi", metavar="VENV",
+                        help="also run the cases of the newest onnx, in this virtual environment, made if need be")
     parser.add_argument("--quiet", action="store_true", help="do not list the cases that were left out")
-    options = parser.parse_args()
-    if not os.path.isdir(DEBIAN):
-        print(f"{DEBIAN} does not exist: install the package libonnx-testdata")
-        print("0 passed, 1 failed")
-        return 1
-    roots = [("", DEBIAN)]
-    if options.with_onnx_from_pypi:
-        roots.append(("pypi/", generate(os.path.abspath(options.with_onnx_from_pypi))))
+    return parser.parse_args()
 
-    reasons, run = left_out(), []
-    skipped = {}
-    for name, path in find(roots, options.only):
+
+def sort_out(found):
+    """(the cases to run, why the others are not: by name)"""
+    reasons, run, skipped = left_out(), [], {}
+    for name, path in found:
         case = cases.Case(name, path)
         reason = case.reason() or reasons.get(name)
         if reason:
             skipped[name] = reason
         else:
             run.append(case)
+    return run, skipped
+
+
+def main():
+    options = parse_options()
+    if not os.path.isdir(DEBIAN):
+        print(f"{DEBIAN} does not exist: install the package libonnx-testdata")
+        print("0 passed, 1 failed")
+        return 1
+    roots, checks = [("", DEBIAN)], {}
+    if options.with_onnx_from_pypi:
+        python, version = python_with_onnx(options.with_onnx_from_pypi)
+        roots.append(("pypi/", generate(options.with_onnx_from_pypi, python, version)))
+        if all(text in VERSIONS for text in options.only):
+            checks[VERSIONS] = compare_versions(options.tools_dir, python)
+
+    run, skipped = sort_out(find(roots, options.only))
     tool = os.path.join(options.tools_dir, "phantom-run")
-    failures = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for case, wrong in zip(run, pool.map(lambda c: run_case(tool, c), run)):
-            if wrong:
-                failures[case.name] = wrong
+        outcomes = dict(zip((case.name for case in run), pool.map(lambda case: run_case(tool, case), run)))
+    failed = sum(wrong is not None for wrong in outcomes.values())
     if not options.quiet:
         for name, reason in sorted(skipped.items(), key=lambda item: (item[1], item[0])):
             print(f"left out: {name}: {reason}")
+    expanded = sum("_expanded" in case.name for case in run)
+    print(f"ONNX test data: run {len(run)} ({expanded} of them expanded functions), passed {len(run) - failed}, "
+          f"failed {failed}, left out {len(skipped)}")
+    checks.update(outcomes)
+    failures = {name: wrong for name, wrong in checks.items() if wrong}
     for name, wrong in failures.items():
         print(f"FAILED: {name}: {wrong}")
-    expanded = sum("_expanded" in case.name for case in run)
-    print(f"ONNX test data: run {len(run)} ({expanded} of them expanded functions), passed {len(run) - len(failures)}, "
-          f"failed {len(failures)}, left out {len(skipped)}")
-    print(f"{len(run) - len(failures)} passed, {len(failures)} failed, {len(skipped)} skipped")
-    return 1 if failures or not run else 0
+    print(f"{len(checks) - len(failures)} passed, {len(failures)} failed, {len(skipped)} skipped")
+    return 1 if failures or not checks else 0
 
 
 if __name__ == "__main__":
