@@ -9,6 +9,7 @@
 #include "phantom/Dialect/Phantom/Transforms/ForwardFunction.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace mlir::phantom {
@@ -116,11 +117,16 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
   SmallVector<DictionaryAttr> attrs{valueAttrs[0]};
   b.setInsertionPointToEnd(&function.getBody().front());
   for (bool replicated : {false, true}) {
+    // Each sum has a buffer of its own: a chain of accumulations in one would make bufferization cubic in its
+    // length.
     Value norm;
-    for (Value gradient : ArrayRef(values).drop_front())
-      if (isReplicated(gradient.getType()) == replicated)
-        norm = SquaredNormOp::create(b, function.getLoc(), RankedTensorType::get({}, b.getF64Type()),
-                                     gradient, norm);
+    for (Value gradient : ArrayRef(values).drop_front()) {
+      if (isReplicated(gradient.getType()) != replicated)
+        continue;
+      Value own = SquaredNormOp::create(b, function.getLoc(), RankedTensorType::get({}, b.getF64Type()),
+                                        gradient, Value());
+      norm = norm ? Value(arith::AddFOp::create(b, function.getLoc(), norm, own)) : own;
+    }
     if (!norm)
       continue;
     results.push_back(norm);
