@@ -341,7 +341,8 @@ def Phantom_SliceOp : Phantom_Op<"slice", [Pure, Phantom_Differentiable]> {
 
     Example: `%y = phantom.slice %x [0, 4] by [1, 2] : tensor<?x10xf32> -> tensor<?x3xf32>`: columns 4, 6 and 8.
 
-    The verifier refuses what is outside of the operand, and a part of a dynamic or sharded dimension.
+    The part may have no elements. The verifier refuses what is outside of the operand, and a part of a dynamic or sharded
+    dimension.
   }];
   let arguments = (ins Phantom_Tensor:$input, DenseI64ArrayAttr:$offsets, DenseI64ArrayAttr:$strides);
   let results = (outs Phantom_Tensor:$output);
@@ -399,7 +400,8 @@ def Phantom_GatherOp : Phantom_Op<"gather", [Pure, Phantom_Differentiable]> {
 def Phantom_GatherGradientOp : Phantom_Op<"gather_gradient", [Pure]> {
   let summary = "sums the cotangents of the slices that a gather took";
   let description = [{
-    Slice i of the result is the sum of the cotangents at the places of index i, in their order; zero where there are none.
+    Slice i of the result is the sum of the cotangents at the places of index i, in their order; zero where there are none. It
+    takes one addition for each element of the cotangent, whatever the extent of `dim` is.
 
     Example: `%de = phantom.gather_gradient %dy, %tokens dim 0 : (tensor<4x8x16xf32>, tensor<4x8xi64>) -> tensor<100x16xf32>`.
 
@@ -424,7 +426,7 @@ def Phantom_LossOp : Phantom_Op<"loss", [Pure]> {
 
     Example: `%l = phantom.loss <mse> %y, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>`.
 
-    The verifier refuses a target of another shape or element type than the loss takes.
+    The verifier refuses a target of another shape or element type than the loss takes, and predictions without elements.
   }];
   let arguments = (ins Phantom_LossKindAttr:$kind, Phantom_FloatTensor:$prediction, AnyRankedTensor:$target,
                        Optional<0DTensorOf<[I64]>>:$valid);
