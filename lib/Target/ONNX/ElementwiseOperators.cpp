@@ -19,9 +19,7 @@ using mlir::phantom::ActivationKind;
 
 namespace phantom::onnx {
 
-/// Before opset 7, operands had one shape, unless `broadcast` was set: then the second one's dimensions
-/// aligned with the first one's from `axis` on, or at the end.
-static LogicalResult alignAtAxis(NodeImporter &node, Value a, Value &b) {
+LogicalResult alignAtAxis(NodeImporter &node, Value a, Value &b) {
   FailureOr<int64_t> broadcast = node.intAttribute("broadcast", 0), axis = node.intAttribute("axis", -1);
   node.ignoreAttribute("consumed_inputs");
   if (mlir::failed(broadcast) || mlir::failed(axis))
@@ -272,6 +270,11 @@ LogicalResult importPow(NodeImporter &node) {
     FailureOr<double> exponent = node.scalar(1);
     if (mlir::failed(exponent))
       return failure();
+    // One number needs no alignment.
+    if (node.opset() < 7) {
+      node.ignoreAttribute("broadcast");
+      node.ignoreAttribute("axis");
+    }
     if (Value power = simplePower(node, *base, *exponent))
       return node.setOutput(0, power, node.isUnsigned(*base));
   }

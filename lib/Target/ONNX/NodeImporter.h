@@ -174,6 +174,9 @@ llvm::ArrayRef<Operator> microsoftOperators();
 
 /// Brings both to their common shape as NumPy does; `phantom.broadcast` where there is something to do.
 LogicalResult broadcastOperands(NodeImporter &node, Value &lhs, Value &rhs);
+/// Before opset 7, operands had one shape, unless `broadcast` was set: then the second one's dimensions
+/// aligned with the first one's from `axis` on, or at the end. Gives `b` the rank of `a`.
+LogicalResult alignAtAxis(NodeImporter &node, Value a, Value &b);
 /// Brings `value` to the shape of `like`, which must hold it.
 FailureOr<Value> broadcastTo(NodeImporter &node, Value value, Value like);
 /// The same for any number of values.

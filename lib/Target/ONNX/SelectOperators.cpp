@@ -26,8 +26,8 @@ static FailureOr<std::pair<Value, Value>> alignedPair(NodeImporter &node) {
   Value a = *lhs, b = *rhs;
   if (elementOf(a) != elementOf(b))
     return node.error() << "takes " << elementOf(a) << " and " << elementOf(b) << ", which differ";
-  if (node.opset() < 7)
-    return node.error() << "is not supported before opset 7, where broadcasting differed";
+  if (node.opset() < 7 && mlir::failed(alignAtAxis(node, a, b)))
+    return failure();
   if (mlir::failed(broadcastOperands(node, a, b)))
     return failure();
   return std::pair(a, b);

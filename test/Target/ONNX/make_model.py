@@ -63,8 +63,9 @@ def main():
     import good_models
     import part_models
     import shared_models
+    import version_models
 
-    modules = good_models, bad_models, function_models, shared_models, part_models, folding_models
+    modules = good_models, bad_models, function_models, shared_models, part_models, folding_models, version_models
     folder, cases = sys.argv[1], sys.argv[2:]
     os.makedirs(folder, exist_ok=True)
     for case in cases:
