@@ -7,8 +7,9 @@
 # ===-----------------------------------------------------------------------=== #
 """usage: generate.py FOLDER, in a Python that has the newest onnx and pillow.
 
-Writes the node cases and the simple ones of that package to FOLDER/<kind>/<case>, laid out as libonnx-testdata. Values
-that are not tensors, which the importer does not take, are left out.
+Writes the node cases and the simple ones of that package to FOLDER/<kind>/<case>, laid out as libonnx-testdata, and node
+cases in the older opsets of their operators to FOLDER/versions/<case>_opset<N>. Values that are not tensors, which the
+importer does not take, are left out.
 """
 import os
 import sys
@@ -18,6 +19,9 @@ import onnx
 from onnx import numpy_helper
 from onnx.backend.test.case import model as simple_cases
 from onnx.backend.test.loader import load_node_model_tests
+
+import cases as known
+import restamp
 
 
 def write_values(folder, kind, values, infos):
@@ -30,11 +34,11 @@ def write_values(folder, kind, values, infos):
             file.write(value.SerializeToString())
 
 
-def write_case(case, folder):
-    graph = case.model.graph
+def write_case(case, model, folder):
+    graph = model.graph
     os.makedirs(folder)
     with open(os.path.join(folder, "model.onnx"), "wb") as file:
-        file.write(case.model.SerializeToString())
+        file.write(model.SerializeToString())
     for number, (inputs, outputs) in enumerate(case.data_sets):
         data = os.path.join(folder, f"test_data_set_{number}")
         os.makedirs(data)
@@ -44,9 +48,12 @@ def write_case(case, folder):
 
 def main():
     np.random.seed(0)
-    for case in [*load_node_model_tests(), *simple_cases.collect_testcases()]:
+    nodes = load_node_model_tests()
+    for case in [*nodes, *simple_cases.collect_testcases()]:
         if case.kind != "real":  # a model to download
-            write_case(case, os.path.join(sys.argv[1], case.kind, case.name))
+            write_case(case, case.model, os.path.join(sys.argv[1], case.kind, case.name))
+    for case, opset, model in restamp.restamped(nodes, known.OPERATORS):
+        write_case(case, model, os.path.join(sys.argv[1], "versions", f"{case.name}_opset{opset}"))
 
 
 if __name__ == "__main__":

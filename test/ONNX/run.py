@@ -8,14 +8,16 @@
 """Runs ONNX's test cases through import and phantom-run infer, and compares with ONNX's tolerances.
 
 The cases are Debian's libonnx-testdata (kinds node, simple, pytorch-converted, pytorch-operator) and, with
---with-onnx-from-pypi, those that the newest onnx package generates; its versions of the operators are then compared
-with the importer's table, too. Every case is run, or left out with a reason that is computed from its model (cases.py)
-or stated in left_out.txt. Ends with "N passed, N failed, N skipped".
+--with-onnx-from-pypi, those that the newest onnx package generates, also in older opsets (kind versions). Its versions
+of the operators are then compared with the importer's table, and each from opset 6 on must have a case that is run.
+Every case is run, or left out with a reason that is computed from its model (cases.py) or stated in left_out.txt. Ends
+with "N passed, N failed, N skipped".
 """
 import argparse
 import collections
 import concurrent.futures
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -30,10 +32,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.dirname(HERE))
 
 from newest_onnx import python_with_onnx
+from restamp import version_in
 
 DEBIAN = "/usr/share/libonnx-testdata/data"
-VERSIONS = "pypi/operator-versions"
-KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
+VERSIONS, TESTED = "pypi/operator-versions", "pypi/tested-versions"
+KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator", "versions")
 RTOL, RTOL_BFLOAT16, ATOL = 1e-3, 2**-6, 1e-7  # as ONNX's backend test runner
 
 
@@ -118,6 +121,19 @@ def compare_versions(tools_dir, python):
     return process.stdout + process.stderr if process.returncode else None
 
 
+def untested_versions(run, python):
+    """Nothing, or the versions of operators, of those that the importer promises, that no case has."""
+    listed = subprocess.run([python, os.path.join(HERE, "versions.py"), "--list"], check=True, capture_output=True,
+                            text=True, timeout=300)
+    versions, tested = json.loads(listed.stdout), set()
+    for case in run:
+        opset = next((entry.version for entry in case.model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+        tested |= {(node.op_type, version_in(versions[node.op_type], opset)) for node in case.model.graph.node}
+    missing = [f"{op} {version}" for op in sorted(cases.OPERATORS) for version in versions[op]
+               if (op, version) not in tested]
+    return "no case is run for " + ", ".join(missing) if missing else None
+
+
 def find(roots, only):
     found = []
     for label, root in roots:
@@ -168,6 +184,8 @@ def main():
             checks[VERSIONS] = compare_versions(options.tools_dir, python)
 
     run, skipped = sort_out(find(roots, options.only))
+    if options.with_onnx_from_pypi and not options.only:
+        checks[TESTED] = untested_versions(run, python)
     tool = os.path.join(options.tools_dir, "phantom-run")
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         outcomes = dict(zip((case.name for case in run), pool.map(lambda case: run_case(tool, case), run)))

@@ -5,31 +5,23 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""usage: versions.py, in a Python that has the newest onnx; the operator table of phantom-translate on stdin.
+"""usage: versions.py [--list], in a Python that has the newest onnx; the operator table of phantom-translate on stdin.
 
 Each operator of the default domain must be one of ONNX's (but for those of onnxruntime), be listed from opset 6 or
 its first version on, and up to its newest version: one that the table does not know must be looked at, and the table
 extended where it means the same. No operator may be listed for opsets that are not released. The last line is
-"N passed, N failed".
+"N passed, N failed". With --list, prints the versions that the importer promises, {operator: [opset]}, and does no more.
 """
-import collections
+import json
 import re
 import sys
 
 import onnx
 
+from restamp import OLDEST, promised, since_versions
+
 # onnxruntime puts these into the default domain.
 NOT_OF_ONNX = {"SimplifiedLayerNormalization"}
-OLDEST = 6
-
-
-def since_versions():
-    """Operator of the default domain -> the opsets that changed it."""
-    versions = collections.defaultdict(list)
-    for schema in onnx.defs.get_all_schemas_with_history():
-        if not schema.domain:
-            versions[schema.name].append(schema.since_version)
-    return versions
 
 
 def objection(name, first, last, versions, newest):
@@ -50,6 +42,9 @@ def objection(name, first, last, versions, newest):
 
 
 def main():
+    if sys.argv[1:] == ["--list"]:
+        print(json.dumps({name: promised(versions) for name, versions in since_versions().items()}))
+        return 0
     rows = re.findall(r"^\| (\w+) \|  \| (\d+)(?: to (\d+))? \|", sys.stdin.read(), re.MULTILINE)
     versions, newest, failed = since_versions(), onnx.defs.onnx_opset_version(), 0
     for name, first, last in rows:
