@@ -92,6 +92,17 @@ def check_translated(scratch, form):
     check(first == second, f"phantom-translate exports another {form} model than phantom-run")
 
 
+def check_again(scratch, form):
+    """An exported model is imported and exported to the same file."""
+    for command in (["--import-onnx", f"{form}.onnx", "-o", f"{form}.mlir"],
+                    ["--export-onnx", f"{form}.mlir", "-o", "again.onnx"]):
+        process = scratch.tool("phantom-translate", *command)
+        check(process.returncode == 0, process.stderr)
+    first, second = (onnx.load(scratch.path(name)) for name in (f"{form}.onnx", "again.onnx"))
+    first.graph.name = second.graph.name
+    check(first == second, f"the {form} model is exported otherwise after an import")
+
+
 def count_factored(network):
     """Elements of the factored model's weights."""
     p, k, total = network.ranks, network.ghost_width, 0
@@ -122,6 +133,7 @@ def trained_case(strategy, ranks, ghost_width, activation, edges, matmul):
             check_files(scratch, x, y, onnx.load(scratch.path("model.onnx")), matmul, forms)
             for form in forms:
                 check_translated(scratch, form)
+                check_again(scratch, form)
             if phantom:
                 count = sum(v.size for v in initializers(onnx.load(scratch.path("factored.onnx"))).values())
                 check(count == count_factored(network), f"{count} weights, expected {count_factored(network)}")
@@ -164,6 +176,7 @@ def blocks_case(ranks, ghost_width):
             for form in ("dense", "factored"):
                 model = check_model(scratch.path(f"{form}.onnx"))
                 check_close(form, onnx_numpy.evaluate(model, {"x": x})["y"], y)
+                check_again(scratch, form)
 
     return f"export/blocks-p{ranks}-k{ghost_width}", run
 

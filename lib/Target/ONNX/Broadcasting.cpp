@@ -39,22 +39,22 @@ std::string shapeText(ArrayRef<int64_t> shape) {
 
 Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
 
-Value splat(NodeImporter &node, double number, Value like, Type element) {
-  OpBuilder &builder = node.builder;
-  if (!element)
-    element = elementOf(like);
-  auto scalarType = RankedTensorType::get({}, element);
+Value scalarConstant(NodeImporter &node, double number, Type element) {
   TypedAttr value;
   if (isa<FloatType>(element))
     value = FloatAttr::get(element, element.isF32() ? static_cast<float>(number) : number);
   else
     value = IntegerAttr::get(element, static_cast<int64_t>(number));
-  Value scalar = arith::ConstantOp::create(builder, node.location,
-                                           DenseElementsAttr::get(scalarType, mlir::Attribute(value)));
-  auto type = cast<RankedTensorType>(like.getType()).clone(element);
-  if (type == scalarType)
+  auto elements = DenseElementsAttr::get(RankedTensorType::get({}, element), mlir::Attribute(value));
+  return arith::ConstantOp::create(node.builder, node.location, elements);
+}
+
+Value splat(NodeImporter &node, double number, Value like, Type element) {
+  Value scalar = scalarConstant(node, number, element ? element : elementOf(like));
+  auto type = cast<RankedTensorType>(like.getType()).clone(elementOf(scalar));
+  if (type == scalar.getType())
     return scalar;
-  return mlir::phantom::BroadcastOp::create(builder, node.location, type, scalar,
+  return mlir::phantom::BroadcastOp::create(node.builder, node.location, type, scalar,
                                             type.hasStaticShape() ? Value() : like);
 }
 
@@ -149,7 +149,8 @@ FailureOr<Value> broadcastTo(NodeImporter &node, Value value, Value like) {
   if (!fits)
     return node.error() << "cannot broadcast " << shapeText(from) << " to " << shapeText(to);
   auto type = cast<RankedTensorType>(like.getType()).clone(elementOf(value));
-  return Value(mlir::phantom::BroadcastOp::create(node.builder, node.location, type, value, like));
+  return Value(mlir::phantom::BroadcastOp::create(node.builder, node.location, type, value,
+                                                  type.hasStaticShape() ? Value() : like));
 }
 
 /// The common shape, or nothing.

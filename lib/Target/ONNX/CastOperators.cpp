@@ -85,11 +85,10 @@ LogicalResult importCast(NodeImporter &node) {
   auto type = cast<RankedTensorType>(x->getType()).clone(*element);
   bool isUnsigned = isUnsignedType(static_cast<int32_t>(*to));
   Value y = *x;
-  if (type != x->getType() || rounded)
+  // Of the same type, it may be the same bits, read otherwise.
+  if (type != x->getType() || rounded || node.isUnsigned(*x) != isUnsigned)
     y = mlir::phantom::CastOp::create(node.builder, node.location, type, *x, rounded, node.isUnsigned(*x),
                                       isUnsigned);
-  else if (node.isUnsigned(*x) != isUnsigned) // the same bits, read otherwise: a value of its own
-    y = mlir::phantom::ReshapeOp::create(node.builder, node.location, type, *x);
   return node.setOutput(0, y, isUnsigned);
 }
 

@@ -187,12 +187,10 @@ LogicalResult importUnary(NodeImporter &node) {
 static Value hardSigmoid(NodeImporter &node, Value x, double alpha, double beta) {
   OpBuilder &builder = node.builder;
   Location loc = node.location;
-  Value factor = splat(node, alpha, x), shift = splat(node, beta, x);
-  Value scaled = arith::MulFOp::create(builder, loc, x, factor);
-  Value line = arith::AddFOp::create(builder, loc, scaled, shift);
-  Value zero = splat(node, 0, x), one = splat(node, 1, x);
-  Value positive = arith::MaximumFOp::create(builder, loc, line, zero);
-  return arith::MinimumFOp::create(builder, loc, positive, one);
+  Value scaled = arith::MulFOp::create(builder, loc, x, splat(node, alpha, x));
+  Value line = arith::AddFOp::create(builder, loc, scaled, splat(node, beta, scaled));
+  Value positive = arith::MaximumFOp::create(builder, loc, line, splat(node, 0, line));
+  return arith::MinimumFOp::create(builder, loc, positive, splat(node, 1, positive));
 }
 
 LogicalResult importGate(NodeImporter &node) {
@@ -288,7 +286,9 @@ LogicalResult importPow(NodeImporter &node) {
     return node.error() << "has an exponent of another type than the base; opset 12 has that";
   if (node.opset() < 7 && mlir::failed(alignAtAxis(node, a, b)))
     return failure();
-  if (mlir::failed(broadcastOperands(node, a = castTo(node, a, computed), b = castTo(node, b, computed))))
+  a = castTo(node, a, computed);
+  b = castTo(node, b, computed);
+  if (mlir::failed(broadcastOperands(node, a, b)))
     return failure();
   Value power = math::PowFOp::create(node.builder, node.location, a, b);
   return node.setOutput(0, castTo(node, power, element, isUnsigned), isUnsigned);

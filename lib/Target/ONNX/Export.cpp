@@ -65,11 +65,18 @@ private:
   LogicalResult declareOutputs();
   LogicalResult addParameters();
   LogicalResult addNodes();
+  /// The ops whose nodes compute an op's result, too.
+  using Roots = llvm::SmallPtrSet<Operation *, 2>;
+  bool isOnlyFor(const Roots &roots, Operation *op);
+  void findParts();
   void passOutputsOn();
   void keepFrozen();
   void keepSymbols();
   bool followsBatch(Value value);
-  ValueInfo valueInfo(StringRef name, Value value);
+  ValueInfo valueInfo(StringRef name, Value value, bool isUnsigned);
+  bool isUnsignedOutput(unsigned number) {
+    return forward.getResultAttr(number, PhantomDialect::kUnsigned) || graph.isUnsigned(outputs()[number]);
+  }
   Operation::operand_range outputs() { return forward.front().getTerminator()->getOperands(); }
 
   Model &model;
@@ -79,6 +86,8 @@ private:
   func::FuncOp forward;
   /// The initializers of parameters.
   std::vector<std::pair<std::shared_ptr<Tensor>, ParameterOp>> parameters;
+  llvm::DenseMap<Operation *, Roots> rootsOf;
+  llvm::DenseSet<Operation *> parts;   ///< of what the node of another op computes
   llvm::DenseMap<Value, bool> batched; ///< what is known of followsBatch
 };
 
@@ -135,11 +144,11 @@ bool ModelExporter::followsBatch(Value value) {
   return batched[value] = follows;
 }
 
-ValueInfo ModelExporter::valueInfo(StringRef name, Value value) {
+ValueInfo ModelExporter::valueInfo(StringRef name, Value value, bool isUnsigned) {
   auto type = cast<RankedTensorType>(value.getType());
   ValueInfo info;
   info.name = name.str();
-  info.type = graph.typeOf(value);
+  info.type = exportedType(type.getElementType(), isUnsigned);
   info.shape.emplace();
   for (int64_t extent : type.getShape()) {
     Dimension &dimension = info.shape->emplace_back();
@@ -163,7 +172,7 @@ LogicalResult ModelExporter::declareInputs() {
     if (name.empty() || !graph.takeTensor(name))
       return forward.emitError() << "the input name '" << name.getValue() << "' is empty or used twice";
     graph.bind(argument, name);
-    model.inputs.push_back(valueInfo(name, argument));
+    model.inputs.push_back(valueInfo(name, argument, graph.isUnsigned(argument)));
   }
   return success();
 }
@@ -175,7 +184,7 @@ LogicalResult ModelExporter::declareOutputs() {
     bool isThatInput = graph.isBound(value) && graph.tensorOf(value) == name;
     if (name.empty() || (!graph.takeTensor(name) && !isThatInput))
       return forward.emitError() << "the output name '" << name << "' is empty or used twice";
-    model.outputs.push_back(valueInfo(name, value));
+    model.outputs.push_back(valueInfo(name, value, isUnsignedOutput(number)));
     if (value.getDefiningOp() && !graph.isReserved(value))
       graph.reserve(value, name);
   }
@@ -200,8 +209,34 @@ LogicalResult ModelExporter::addParameters() {
   return success();
 }
 
+/// Whether only the nodes of `roots` need the op. Broadcasts are exported where they are used.
+bool ModelExporter::isOnlyFor(const Roots &roots, Operation *op) {
+  return llvm::all_of(op->getUsers(), [&](Operation *user) {
+    if (isa<mlir::phantom::BroadcastOp>(user))
+      return isOnlyFor(roots, user);
+    if (!parts.contains(user))
+      return roots.contains(user);
+    return llvm::all_of(rootsOf[user], [&](Operation *root) { return roots.contains(root); });
+  });
+}
+
+/// An op that a node of another op computes, too, is left out if no other node needs its result.
+void ModelExporter::findParts() {
+  for (Operation &op : reverse(forward.front().without_terminator())) {
+    // The users come later in the block: what they are is known.
+    const Roots roots = rootsOf.lookup(&op);
+    if (!roots.empty() && isOnlyFor(roots, &op))
+      parts.insert(&op);
+    else if (const OpExport *entry = findExport(op.getName().getStringRef()); entry && entry->parts)
+      for (Operation *part : entry->parts(&op))
+        rootsOf[part].insert(&op);
+  }
+}
+
 LogicalResult ModelExporter::addNodes() {
   for (Operation &op : forward.front().without_terminator()) {
+    if (parts.contains(&op))
+      continue;
     const OpExport *entry = findExport(op.getName().getStringRef());
     if (!entry)
       return op.emitError() << "'" << op.getName() << "' cannot be exported to ONNX";
@@ -214,9 +249,12 @@ LogicalResult ModelExporter::addNodes() {
 
 /// Outputs that are inputs, parameters, constants or other outputs.
 void ModelExporter::passOutputsOn() {
-  for (auto [info, value] : zip(model.outputs, outputs()))
-    if (graph.tensorOf(value) != info.name)
-      graph.addNode("Identity", "", {graph.tensorOf(value)}, {info.name});
+  OpExporter exporter(graph, plan, forward.front().getTerminator());
+  for (auto [number, value] : enumerate(outputs())) {
+    std::string tensor = exporter.tensor(value, isUnsignedOutput(number));
+    if (tensor != model.outputs[number].name)
+      graph.addNode("Identity", "", {tensor}, {model.outputs[number].name});
+  }
 }
 
 /// A parameter that is not trained, though the importer would train such an initializer, came from a Constant
@@ -274,6 +312,7 @@ LogicalResult ModelExporter::run() {
   model.irVersion = 8;
   model.opsets[""] = std::max(kExportOpset, opset ? opset.getInt() : 0);
   graph.setUnsigned(findUnsigned(forward));
+  findParts();
   if (mlir::failed(declareInputs()) || mlir::failed(declareOutputs()) || mlir::failed(addParameters()) ||
       mlir::failed(addNodes()))
     return failure();

@@ -21,13 +21,11 @@ namespace phantom::onnx {
 LogicalResult exportElementwise(OpExporter &exporter) {
   StringRef type = StringSwitch<StringRef>(exporter.op->getName().getStringRef())
                        .Cases({"arith.addf", "arith.addi"}, "Add")
-                       .Cases({"arith.subf", "arith.subi"}, "Sub")
+                       .Case("arith.subf", "Sub")
                        .Cases({"arith.mulf", "arith.muli"}, "Mul")
-                       .Cases({"arith.divf", "arith.divsi", "arith.divui"}, "Div")
+                       .Cases({"arith.divsi", "arith.divui"}, "Div")
                        .Case("arith.negf", "Neg")
                        .Cases({"arith.maximumf", "arith.maxsi", "arith.maxui"}, "Max")
-                       .Cases({"arith.minimumf", "arith.minsi", "arith.minui"}, "Min")
-                       .Case("arith.select", "Where")
                        .Case("math.absf", "Abs")
                        .Case("math.ceil", "Ceil")
                        .Case("math.cos", "Cos")
@@ -40,6 +38,14 @@ LogicalResult exportElementwise(OpExporter &exporter) {
                        .Case("math.sqrt", "Sqrt")
                        .Case("math.tanh", "Tanh");
   return exporter.result(type, exporter.broadcastOperands());
+}
+
+/// Of signed integers, 0 - x is Neg.
+LogicalResult exportSubtract(OpExporter &exporter) {
+  Value x = exporter.op->getOperand(1);
+  if (!exporter.graph.isUnsigned(x) && isNumber(exporter.op->getOperand(0), 0, x))
+    return exporter.result("Neg", {exporter.tensor(x)});
+  return exporter.result("Sub", exporter.broadcastOperands());
 }
 
 LogicalResult exportRsqrt(OpExporter &exporter) {
@@ -56,6 +62,8 @@ LogicalResult exportLogic(OpExporter &exporter) {
   if (!element.isInteger(1))
     return exporter.op->emitError() << "'" << exporter.op->getName()
                                     << "' of integers cannot be exported to ONNX";
+  if (type == "Xor" && isNumber(exporter.op->getOperand(1), 1, exporter.op->getOperand(0)))
+    return exporter.result("Not", {exporter.operand(0)});
   return exporter.result(type, exporter.broadcastOperands());
 }
 
@@ -91,6 +99,63 @@ LogicalResult exportCompareIntegers(OpExporter &exporter) {
                                         .Cases({"sge", "uge"}, "GreaterOrEqual")
                                         .Cases({"slt", "ult"}, "Less")
                                         .Cases({"sle", "ule"}, "LessOrEqual"));
+}
+
+//===----------------------------------------------------------------------===//
+// Element types
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A node that casts.
+struct CastNode {
+  StringRef opType;
+  SmallVector<std::string> inputs;
+  std::vector<Attribute> attributes;
+};
+
+} // namespace
+
+/// Opset 28 changed Cast. CastLike takes the type from a constant.
+static CastNode castNode(OpExporter &exporter, const std::string &x, int32_t type) {
+  if (exporter.graph.opset() < 28)
+    return {"Cast", {x}, {intAttribute("to", type)}};
+  std::string zero(dataTypeWidth(type), 0);
+  return {"CastLike", {x, exporter.graph.constant(type, {}, zero)}, {}};
+}
+
+static mlir::Type elementOf(Value value) {
+  return cast<mlir::RankedTensorType>(value.getType()).getElementType();
+}
+
+/// Rounded, the elements have the stored type in between.
+LogicalResult exportCast(OpExporter &exporter) {
+  auto op = cast<mlir::phantom::CastOp>(exporter.op);
+  std::string x = exporter.tensor(op.getInput());
+  if (auto rounded = op.getRounded()) {
+    bool half = *rounded == mlir::phantom::NarrowFloat::F16;
+    CastNode narrow =
+        castNode(exporter, x, static_cast<int32_t>(half ? DataType::Float16 : DataType::BFloat16));
+    std::string name = exporter.originals().empty() ? std::string() : exporter.originals().back();
+    x = exporter.node(narrow.opType, narrow.inputs, std::move(narrow.attributes), name);
+  }
+  CastNode cast = castNode(exporter, x, exportedType(elementOf(op.getOutput()), op.getUnsignedOutput()));
+  return exporter.result(cast.opType, cast.inputs, std::move(cast.attributes));
+}
+
+/// What canonicalization makes of a choice between ones and zeros.
+LogicalResult exportBooleanToInteger(OpExporter &exporter) {
+  Value input = exporter.op->getOperand(0), output = exporter.op->getResult(0);
+  if (!elementOf(input).isInteger(1))
+    return exporter.op->emitError() << "'" << exporter.op->getName() << "' of " << elementOf(input)
+                                    << " cannot be exported to ONNX";
+  auto filled = [&](uint64_t number) {
+    APInt element(elementOf(output).getIntOrFloatBitWidth(), number);
+    auto type = cast<mlir::RankedTensorType>(output.getType());
+    return exporter.constant(mlir::DenseElementsAttr::get(type, element), exporter.graph.isUnsigned(output));
+  };
+  std::string one = filled(1), zero = filled(0);
+  return exporter.result("Where", {exporter.tensor(input), one, zero});
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,6 +207,8 @@ LogicalResult exportActivation(OpExporter &exporter) {
     return hasGelu ? exporter.result("Gelu", {x}, {stringAttribute("approximate", "tanh")})
                    : exportGeluTanh(exporter, x);
   case ActivationKind::Silu:
+    if (exporter.graph.opset() >= 24 && exporter.originals().size() == 1)
+      return exporter.result("Swish", {x});
     return exporter.result("Mul", {x, exporter.node("Sigmoid", {x})});
   case ActivationKind::Softplus:
     return exporter.result("Softplus", {x});

@@ -27,8 +27,14 @@ std::vector<std::string> originalNames(mlir::Location location);
 /// TensorProto.DataType of an element type; 0 if there is none.
 int32_t exportedType(mlir::Type element, bool isUnsigned);
 
-/// The values of a model that are unsigned integers: its types are signless.
-llvm::DenseSet<mlir::Value> findUnsigned(mlir::func::FuncOp function);
+/// What is unsigned in a model, whose types are signless.
+struct UnsignedIntegers {
+  llvm::DenseSet<mlir::Value> values;
+  /// Ops that read constants of that element type as unsigned. Equal constants are one value in the IR.
+  llvm::DenseSet<std::pair<mlir::Operation *, mlir::Type>> uses;
+};
+
+UnsignedIntegers findUnsigned(mlir::func::FuncOp function);
 
 /// Nodes and tensors with unique names, and which tensor stands for which value of the IR.
 class ExportGraph {
@@ -37,11 +43,12 @@ public:
 
   int64_t opset() const { return model.opsets.at(""); }
 
-  void setUnsigned(llvm::DenseSet<mlir::Value> values) { unsignedValues = std::move(values); }
-  /// TensorProto.DataType of a tensor value.
-  int32_t typeOf(mlir::Value value) const {
-    return exportedType(cast<mlir::RankedTensorType>(value.getType()).getElementType(),
-                        unsignedValues.contains(value));
+  void setUnsigned(UnsignedIntegers integers) { unsignedIntegers = std::move(integers); }
+  bool isUnsigned(mlir::Value value) const { return unsignedIntegers.values.contains(value); }
+  /// Whether `op` reads the constant `value` as unsigned integers.
+  bool readsAsUnsigned(mlir::Operation *op, mlir::Value value) const {
+    return unsignedIntegers.uses.contains(
+        {op, cast<mlir::RankedTensorType>(value.getType()).getElementType()});
   }
 
   /// `wanted`, or with a number behind it where that is taken. An empty name is none.
@@ -66,6 +73,9 @@ public:
   std::string nameResult(mlir::Value value, llvm::StringRef nodeName, llvm::StringRef opType);
   std::string nameTensor(llvm::StringRef nodeName, llvm::StringRef opType);
 
+  /// The tensor of a broadcast, of signed or unsigned integers; empty where it has none yet.
+  std::string &broadcast(mlir::Value value, bool isUnsigned) { return broadcasts[value][isUnsigned]; }
+
   /// The output of a Constant node; equal constants are one.
   std::string constant(int32_t type, llvm::ArrayRef<int64_t> dims, llvm::StringRef bytes);
 
@@ -78,7 +88,8 @@ private:
   Model &model;
   UniqueNames nodes, tensors;
   llvm::DenseMap<mlir::Value, std::string> bound, reserved;
-  llvm::DenseSet<mlir::Value> unsignedValues;
+  llvm::DenseMap<mlir::Value, std::array<std::string, 2>> broadcasts;
+  UnsignedIntegers unsignedIntegers;
   std::map<std::string, std::string> constants; ///< by type, shape and bytes
 };
 

@@ -48,7 +48,7 @@ static LogicalResult exportFactored(OpExporter &exporter, LinearOp linear,
   if (!linear.getBias())
     return exporter.result("Concat", products, {intAttribute("axis", last)});
   std::string product = exporter.node("Concat", products, {intAttribute("axis", last)});
-  return exporter.result("Add", {product, exporter.graph.tensorOf(linear.getBias())});
+  return exporter.result("Add", {product, exporter.tensor(linear.getBias())});
 }
 
 LogicalResult exportLinear(OpExporter &exporter) {
@@ -57,7 +57,7 @@ LogicalResult exportLinear(OpExporter &exporter) {
       !layers.empty())
     return exportFactored(exporter, linear, layers);
   std::string x = exporter.operand(0), weight = exporter.operand(1);
-  std::string bias = linear.getBias() ? exporter.graph.tensorOf(linear.getBias()) : "";
+  std::string bias = linear.getBias() ? exporter.tensor(linear.getBias()) : "";
   // A product and a sum in the model stay two nodes.
   bool wasTwo = !bias.empty() && exporter.originals().size() > 1;
   if (!linear.getIo() || !bias.empty()) {

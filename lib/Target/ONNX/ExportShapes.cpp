@@ -10,57 +10,31 @@
 
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-
 using namespace llvm;
 using mlir::ShapedType;
+using mlir::phantom::ReduceSumOp;
 
 namespace phantom::onnx {
 
-/// The elements as ONNX stores them: row-major, little-endian, booleans as bytes.
-static std::string rawElements(mlir::DenseElementsAttr elements) {
-  std::string bytes;
-  auto append = [&](const APInt &bits) {
-    uint64_t word = bits.getZExtValue();
-    bytes.append(reinterpret_cast<const char *>(&word), (bits.getBitWidth() + 7) / 8);
-  };
-  if (isa<mlir::FloatType>(elements.getElementType()))
-    for (const APFloat &number : elements.getValues<APFloat>())
-      append(number.bitcastToAPInt());
-  else
-    for (const APInt &number : elements.getValues<APInt>())
-      append(number);
-  return bytes;
+Operation *keptSum(Operation *reshape) {
+  auto sum = reshape->getOperand(0).getDefiningOp<ReduceSumOp>();
+  if (!sum || sum.getDims().empty() || sum->getLoc() != reshape->getLoc())
+    return nullptr;
+  SmallVector<int64_t> unit(staticShape(sum.getInput()));
+  for (int64_t dim : sum.getDims())
+    unit[dim] = 1;
+  return staticShape(reshape->getResult(0)) == ArrayRef<int64_t>(unit) ? sum : nullptr;
 }
 
-LogicalResult exportConstant(OpExporter &exporter) {
-  auto elements = dyn_cast<mlir::DenseElementsAttr>(cast<mlir::arith::ConstantOp>(exporter.op).getValue());
-  if (!elements)
-    return exporter.op->emitError() << "this constant cannot be exported to ONNX: it is no dense tensor";
-  Value value = exporter.op->getResult(0);
-  exporter.graph.bind(value, exporter.graph.constant(exporter.graph.typeOf(value),
-                                                     elements.getType().getShape(), rawElements(elements)));
-  return mlir::success();
-}
-
-/// A node is needed only where a user cannot broadcast by itself.
-LogicalResult exportBroadcast(OpExporter &exporter) {
-  auto broadcast = cast<mlir::phantom::BroadcastOp>(exporter.op);
-  bool needed = any_of(broadcast->getUses(), [](mlir::OpOperand &use) {
-    return withoutBroadcasts(use.getOwner())[use.getOperandNumber()] == use.get();
-  });
-  if (!needed)
-    return mlir::success();
-  ArrayRef<int64_t> shape = staticShape(broadcast.getOutput());
-  std::string wanted;
-  if (!ShapedType::isDynamicShape(shape))
-    wanted = exporter.integers(shape);
-  else
-    wanted = exporter.node("Shape", {exporter.graph.tensorOf(broadcast.getLike())});
-  return exporter.result("Expand", {exporter.operand(0), wanted});
+SmallVector<Operation *> partsOfReshape(Operation *op) {
+  Operation *sum = keptSum(op);
+  return sum ? SmallVector<Operation *>{sum} : SmallVector<Operation *>();
 }
 
 LogicalResult exportReshape(OpExporter &exporter) {
+  if (auto sum = dyn_cast_or_null<ReduceSumOp>(keptSum(exporter.op)))
+    return exporter.result("ReduceSum", {exporter.tensor(sum.getInput()), exporter.integers(sum.getDims())},
+                           {intAttribute("keepdims", 1)});
   ArrayRef<int64_t> from = staticShape(exporter.op->getOperand(0));
   SmallVector<int64_t> to(staticShape(exporter.op->getResult(0)));
   // Needs no constant, and keeps any batch.
@@ -81,7 +55,7 @@ LogicalResult exportTranspose(OpExporter &exporter) {
 }
 
 LogicalResult exportReduceSum(OpExporter &exporter) {
-  auto sum = cast<mlir::phantom::ReduceSumOp>(exporter.op);
+  auto sum = cast<ReduceSumOp>(exporter.op);
   // No axes would mean all of them.
   if (sum.getDims().empty())
     return exporter.result("Identity", {exporter.operand(0)});
@@ -90,9 +64,10 @@ LogicalResult exportReduceSum(OpExporter &exporter) {
 }
 
 LogicalResult exportSoftmax(OpExporter &exporter) {
-  auto softmax = cast<mlir::phantom::SoftmaxOp>(exporter.op);
-  return exporter.result("Softmax", {exporter.operand(0)},
-                         {intAttribute("axis", static_cast<int64_t>(softmax.getDim()))});
+  auto logarithm = dyn_cast<mlir::phantom::LogSoftmaxOp>(exporter.op);
+  uint64_t dim = logarithm ? logarithm.getDim() : cast<mlir::phantom::SoftmaxOp>(exporter.op).getDim();
+  return exporter.result(logarithm ? "LogSoftmax" : "Softmax", {exporter.operand(0)},
+                         {intAttribute("axis", static_cast<int64_t>(dim))});
 }
 
 } // namespace phantom::onnx

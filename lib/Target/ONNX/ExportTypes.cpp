@@ -6,18 +6,21 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ExportGraph.h"
+#include "OpExporter.h"
 
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace llvm;
 using mlir::Operation;
 using mlir::Value;
+using mlir::phantom::BroadcastOp;
+using mlir::phantom::CastOp;
+using mlir::phantom::GatherOp;
 
 namespace phantom::onnx {
-
-/// On an input or output of signless integers: they are unsigned.
-static constexpr StringLiteral kUnsigned = "phantom.unsigned";
 
 int32_t exportedType(mlir::Type element, bool isUnsigned) {
   // TensorProto.DataType.
@@ -64,57 +67,110 @@ static mlir::Type elementOf(Value value) {
 
 /// Whether the op reads the operand as values of the kind of its result, or of its other operands.
 static bool isValueOperand(Operation *op, unsigned index) {
-  StringRef name = op->getName().getStringRef();
-  return name != "phantom.cast" && (name != "phantom.gather" || index == 0);
+  return !isa<CastOp>(op) && (!isa<GatherOp, BroadcastOp>(op) || index == 0);
+}
+
+/// A constant, its broadcast or a choice of such: each use may read it otherwise.
+static bool isLiteral(Value value, unsigned depth = 0) {
+  constexpr unsigned mostChoices = 4; // a division by a constant has two
+  value = stripBroadcasts(value);
+  if (auto select = value.getDefiningOp<mlir::arith::SelectOp>(); select && depth < mostChoices)
+    return isLiteral(select.getTrueValue(), depth + 1) && isLiteral(select.getFalseValue(), depth + 1);
+  return value.getDefiningOp<mlir::arith::ConstantOp>() != nullptr;
 }
 
 /// Whether the op computes with unsigned integers.
 static bool isUnsignedOp(Operation *op) {
-  StringRef name = op->getName().getStringRef();
-  if (name == "arith.cmpi") {
-    auto predicate = op->getAttrOfType<mlir::IntegerAttr>("predicate");
-    return predicate && predicate.getInt() >= 6; // ult is the first of the unsigned ones
-  }
-  return name == "arith.divui" || name == "arith.maxui" || name == "arith.minui" || name == "arith.remui";
+  using mlir::arith::CmpIPredicate;
+  if (auto compare = dyn_cast<mlir::arith::CmpIOp>(op))
+    return is_contained({CmpIPredicate::ult, CmpIPredicate::ule, CmpIPredicate::ugt, CmpIPredicate::uge},
+                        compare.getPredicate());
+  return isa<mlir::arith::DivUIOp, mlir::arith::MaxUIOp, mlir::arith::MinUIOp, mlir::arith::RemUIOp>(op);
 }
 
-llvm::DenseSet<Value> findUnsigned(mlir::func::FuncOp function) {
-  // Integers that an op takes or gives together are of one kind.
+namespace {
+
+/// Integers that an op takes or gives together are of one kind, signed or unsigned.
+class KindFinder {
+public:
+  explicit KindFinder(mlir::func::FuncOp function) : function(function) {}
+
+  UnsignedIntegers run();
+
+private:
+  /// What an op computes with in integers of one type.
+  struct Group {
+    Operation *op;
+    mlir::Type element;
+    Value leader; ///< null where all are literals
+  };
+
+  void addOp(Operation &op);
+
+  mlir::func::FuncOp function;
   EquivalenceClasses<Value> kinds;
-  SmallVector<Value> unsignedValues;
-  for (mlir::BlockArgument argument : function.getArguments())
-    if (function.getArgAttr(argument.getArgNumber(), kUnsigned))
-      unsignedValues.push_back(argument);
-  for (Operation &op : function.front()) {
-    SmallVector<Value> values;
-    for (auto [i, operand] : enumerate(op.getOperands()))
-      if (isValueOperand(&op, i))
-        values.push_back(operand);
-    if (op.getName().getStringRef() != "phantom.cast")
-      append_range(values, op.getResults());
-    else if (op.getAttr("unsigned_output"))
-      unsignedValues.push_back(op.getResult(0));
-    DenseMap<mlir::Type, Value> leaders;
-    for (Value value : values)
-      if (mlir::Type element = elementOf(value); element && element.isInteger()) {
-        auto [leader, inserted] = leaders.try_emplace(element, value);
-        kinds.unionSets(leader->second, value);
-        if (isUnsignedOp(&op) && !element.isInteger(1))
-          unsignedValues.push_back(value);
-      }
-    if (op.getName().getStringRef() == "phantom.cast" && op.getAttr("unsigned_input"))
-      unsignedValues.push_back(op.getOperand(0));
+  SmallVector<Value> seeds;
+  SmallVector<Group> groups;
+  UnsignedIntegers found;
+};
+
+} // namespace
+
+void KindFinder::addOp(Operation &op) {
+  SmallVector<Value> values(op.getResults());
+  for (auto [i, operand] : enumerate(op.getOperands()))
+    if (isValueOperand(&op, i))
+      values.push_back(operand);
+  if (auto cast = dyn_cast<CastOp>(op)) {
+    values.clear();
+    if (cast.getUnsignedOutput())
+      seeds.push_back(cast.getOutput());
+    if (cast.getUnsignedInput() && isLiteral(cast.getInput()))
+      found.uses.insert({&op, elementOf(cast.getInput())});
+    else if (cast.getUnsignedInput())
+      seeds.push_back(cast.getInput());
   }
-  for (auto [i, value] : enumerate(function.front().getTerminator()->getOperands()))
-    if (function.getResultAttr(i, kUnsigned))
-      unsignedValues.push_back(value);
-  DenseSet<Value> all;
-  for (Value value : unsignedValues) {
-    all.insert(value);
-    for (auto member = kinds.findLeader(value); member != kinds.member_end(); ++member)
-      all.insert(*member);
+  DenseMap<mlir::Type, size_t> indices;
+  for (Value value : values) {
+    mlir::Type element = elementOf(value);
+    if (!element || !element.isInteger() || element.isInteger(1))
+      continue;
+    auto [index, inserted] = indices.try_emplace(element, groups.size());
+    if (inserted)
+      groups.push_back({&op, element, Value()});
+    if (isUnsignedOp(&op))
+      found.uses.insert({&op, element});
+    if (isLiteral(value))
+      continue;
+    Value &leader = groups[index->second].leader;
+    leader = leader ? leader : value;
+    kinds.unionSets(leader, value);
+    if (isUnsignedOp(&op))
+      seeds.push_back(value);
   }
-  return all;
 }
+
+UnsignedIntegers KindFinder::run() {
+  using mlir::phantom::PhantomDialect;
+  for (mlir::BlockArgument argument : function.getArguments())
+    if (function.getArgAttr(argument.getArgNumber(), PhantomDialect::kUnsigned))
+      seeds.push_back(argument);
+  for (Operation &op : function.front().without_terminator())
+    addOp(op);
+  for (auto [i, value] : enumerate(function.front().getTerminator()->getOperands()))
+    if (function.getResultAttr(i, PhantomDialect::kUnsigned) && !isLiteral(value))
+      seeds.push_back(value);
+  for (Value value : seeds) {
+    found.values.insert(value);
+    for (auto member = kinds.findLeader(value); member != kinds.member_end(); ++member)
+      found.values.insert(*member);
+  }
+  for (const Group &group : groups)
+    if (group.leader && found.values.contains(group.leader))
+      found.uses.insert({group.op, group.element});
+  return std::move(found);
+}
+
+UnsignedIntegers findUnsigned(mlir::func::FuncOp function) { return KindFinder(function).run(); }
 
 } // namespace phantom::onnx

@@ -380,6 +380,8 @@ FailureOr<MaybeKnown> foldShape(NodeImporter &node) {
     start = clamped(*first);
     end = std::max(clamped(*last), start);
   }
+  if (end - start == rank && node.hasOutput(0))
+    node.noteShapeSource();
   return MaybeKnown(
       KnownTensor{kInt64, {end - start}, std::vector<Extent>(shape.begin() + start, shape.begin() + end)});
 }

@@ -40,20 +40,24 @@ public:
       numbers.push_back(APInt(elementOf(target).getIntOrFloatBitWidth(), i));
     auto type = RankedTensorType::get(column, elementOf(target));
     Value classes = arith::ConstantOp::create(builder, node.location, DenseElementsAttr::get(type, numbers));
-    FailureOr<Value> wideClasses = broadcastTo(node, classes, input), aligned = reshapeTo(node, target, unit);
-    if (mlir::failed(wideClasses) || mlir::failed(aligned))
-      return failure();
-    FailureOr<Value> wideTarget = broadcastTo(node, *aligned, input);
-    if (mlir::failed(wideTarget))
+    FailureOr<Value> aligned = reshapeTo(node, target, unit);
+    FailureOr<Value> wideTarget = mlir::failed(aligned) ? aligned : broadcastTo(node, *aligned, input);
+    FailureOr<Value> wideClasses =
+        mlir::failed(wideTarget) ? wideTarget : broadcastTo(node, classes, *wideTarget);
+    if (mlir::failed(wideClasses))
       return failure();
     hit = arith::CmpIOp::create(builder, node.location, arith::CmpIPredicate::eq, *wideTarget, *wideClasses);
     return success();
   }
 
-  /// values[n, target[n, d…], d…]; zero where the class does not exist.
+  /// values[n, target[n, d…], d…], of values that are broadcast to the input; zero where the class does not
+  /// exist.
   FailureOr<Value> pick(Value values) {
-    Value zero = splat(node, 0, input);
-    Value chosen = arith::SelectOp::create(node.builder, node.location, hit, values, zero);
+    FailureOr<Value> wide = broadcastTo(node, values, hit);
+    if (mlir::failed(wide))
+      return failure();
+    Value zero = splat(node, 0, hit, elementOf(values));
+    Value chosen = arith::SelectOp::create(node.builder, node.location, hit, *wide, zero);
     return sumOver(node, chosen, {1}, /*keep=*/false);
   }
 
@@ -111,21 +115,20 @@ static FailureOr<LossNode> readLoss(NodeImporter &node, Value input) {
 static FailureOr<Value> sampleWeights(NodeImporter &node, const LossNode &loss, ClassPicker &picker,
                                       Value input) {
   OpBuilder &builder = node.builder;
-  FailureOr<Value> all = splat(node, 1, input);
+  FailureOr<Value> all = scalarConstant(node, 1, elementOf(input));
   if (loss.weight) {
     Shape column(shapeOf(input).size() - 1, 1);
     column[0] = shapeOf(input)[1];
-    FailureOr<Value> aligned = reshapeTo(node, loss.weight, column);
-    all = mlir::failed(aligned) ? aligned : broadcastTo(node, *aligned, input);
+    all = reshapeTo(node, loss.weight, column);
   }
   FailureOr<Value> weights = mlir::failed(all) ? all : picker.pick(*all);
   if (mlir::failed(weights) || !loss.ignored)
     return weights;
   Value ignored = splat(node, static_cast<double>(*loss.ignored), loss.target);
-  Value counts =
-      arith::CmpIOp::create(builder, node.location, arith::CmpIPredicate::ne, loss.target, ignored);
-  Value zero = splat(node, 0, *weights);
-  return Value(arith::SelectOp::create(builder, node.location, counts, *weights, zero));
+  Value isIgnored =
+      arith::CmpIOp::create(builder, node.location, arith::CmpIPredicate::eq, loss.target, ignored);
+  Value zero = splat(node, 0, isIgnored, elementOf(*weights));
+  return Value(arith::SelectOp::create(builder, node.location, isIgnored, zero, *weights));
 }
 
 /// The loss of log-probabilities [N, C, d…].

@@ -106,7 +106,8 @@ FailureOr<Value> NodeImporter::materialize(const Tensor &tensor) {
   return constant;
 }
 
-/// The elements as an `arith.constant`; null where one depends on the batch.
+/// The elements as an `arith.constant`, or a broadcast of one where they are equal; null where one depends on
+/// the batch.
 static Value createConstant(OpBuilder &builder, Location location, const KnownTensor &known) {
   if (!known.isConstant())
     return {};
@@ -115,7 +116,11 @@ static Value createConstant(OpBuilder &builder, Location location, const KnownTe
   for (const Extent &extent : known.elements)
     numbers.push_back(APInt(type.getElementTypeBitWidth(), extent.constant, /*isSigned=*/true,
                             /*implicitTrunc=*/true));
-  return arith::ConstantOp::create(builder, location, DenseElementsAttr::get(type, numbers));
+  if (numbers.size() < 2 || !all_equal(numbers))
+    return arith::ConstantOp::create(builder, location, DenseElementsAttr::get(type, numbers));
+  Value scalar = arith::ConstantOp::create(
+      builder, location, DenseElementsAttr::get(type.clone(ArrayRef<int64_t>()), numbers[0]));
+  return mlir::phantom::BroadcastOp::create(builder, location, type, scalar, Value());
 }
 
 FailureOr<Value> NodeImporter::anyOperand(unsigned index) {

@@ -29,6 +29,8 @@ struct ValueTable {
   llvm::StringMap<Value> values;
   llvm::StringMap<std::shared_ptr<Tensor>> constants;
   llvm::StringMap<KnownTensor> known;
+  /// Of known tensors that are the shape of a value, the value.
+  llvm::StringMap<Value> shapeSources;
   /// Integers in the IR are signless: these values are unsigned.
   llvm::DenseSet<Value> unsignedValues;
   /// ONNX's types of inputs and parameters.
@@ -93,6 +95,12 @@ public:
   FailureOr<Value> materialize(const Tensor &tensor);
   /// The shape of an input, whatever its elements are.
   FailureOr<llvm::SmallVector<Extent>> shapeOfInput(unsigned index);
+  /// Notes that the node's output is the shape of its first input.
+  void noteShapeSource() { table.shapeSources[node.outputs[0]] = table.values.lookup(node.inputs[0]); }
+  /// The value whose shape the input is; null where it is none, or computed from one.
+  Value shapeSource(unsigned index) const {
+    return hasInput(index) ? table.shapeSources.lookup(node.inputs[index]) : Value();
+  }
   /// Notes that `indices` select from `extent` elements: if they are an input of the model, it is checked.
   void limitIndices(Value indices, int64_t extent);
   /// The integers or booleans of an input, if they are known.
@@ -181,6 +189,7 @@ LogicalResult alignAtAxis(NodeImporter &node, Value a, Value &b);
 FailureOr<Value> broadcastTo(NodeImporter &node, Value value, Value like);
 /// The same for any number of values.
 LogicalResult broadcastTogether(NodeImporter &node, llvm::MutableArrayRef<Value> values);
+Value scalarConstant(NodeImporter &node, double number, mlir::Type element);
 /// A constant in the shape of `like`, of its element type or another.
 Value splat(NodeImporter &node, double number, Value like, mlir::Type element = {});
 /// The same elements in another shape, which has as many.

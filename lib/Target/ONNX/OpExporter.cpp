@@ -8,13 +8,9 @@
 
 #include "OpExporter.h"
 
-#include "phantom/Dialect/Phantom/IR/Phantom.h"
-
-#include "mlir/IR/OpDefinition.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;
-using mlir::phantom::BroadcastOp;
 
 namespace phantom::onnx {
 
@@ -50,65 +46,6 @@ Attribute intsAttribute(StringRef name, ArrayRef<int64_t> values) {
 }
 
 //===----------------------------------------------------------------------===//
-// Broadcasts
-//===----------------------------------------------------------------------===//
-
-ArrayRef<int64_t> staticShape(Value value) {
-  return cast<mlir::RankedTensorType>(value.getType()).getShape();
-}
-
-/// What NumPy makes of the shapes, without their last `kept` dimensions; nothing where they do not fit.
-static std::optional<SmallVector<int64_t>> commonShape(ArrayRef<Value> values, size_t kept) {
-  SmallVector<int64_t> common;
-  for (Value value : values) {
-    ArrayRef<int64_t> shape = staticShape(value).drop_back(kept);
-    if (shape.size() > common.size())
-      common.insert(common.begin(), shape.size() - common.size(), 1);
-    for (auto [extent, whole] : zip(reverse(shape), reverse(common))) {
-      if (whole == 1)
-        whole = extent;
-      else if (extent != 1 && extent != whole)
-        return std::nullopt;
-    }
-  }
-  return common;
-}
-
-static Value stripBroadcast(Value value) {
-  auto broadcast = value.getDefiningOp<BroadcastOp>();
-  return broadcast ? broadcast.getInput() : value;
-}
-
-SmallVector<Value> withoutBroadcasts(Operation *op) {
-  SmallVector<Value> whole(op->getOperands()), bare;
-  if (isa<mlir::phantom::NormalizeOp>(op)) {
-    bare = whole;
-    for (Value &value : MutableArrayRef(bare).drop_front())
-      value = stripBroadcast(value);
-    return bare;
-  }
-  // MatMul broadcasts all but the last two dimensions.
-  size_t kept = isa<mlir::phantom::MatmulOp>(op) ? 2 : 0;
-  if (!kept && !op->hasTrait<mlir::OpTrait::Elementwise>())
-    return whole;
-  for (Value value : whole) {
-    auto broadcast = value.getDefiningOp<BroadcastOp>();
-    bool fits = broadcast && staticShape(broadcast.getInput()).size() >= kept &&
-                staticShape(broadcast.getInput()).take_back(kept) == staticShape(value).take_back(kept);
-    bare.push_back(fits ? broadcast.getInput() : value);
-  }
-  auto common = commonShape(bare, kept);
-  ArrayRef<int64_t> result = staticShape(op->getResult(0)).drop_back(kept);
-  return common && ArrayRef<int64_t>(*common) == result ? bare : whole;
-}
-
-std::string OpExporter::bare(Value operand) { return graph.tensorOf(stripBroadcast(operand)); }
-
-SmallVector<std::string> OpExporter::broadcastOperands() {
-  return map_to_vector(withoutBroadcasts(op), [&](Value value) { return graph.tensorOf(value); });
-}
-
-//===----------------------------------------------------------------------===//
 // Nodes
 //===----------------------------------------------------------------------===//
 
@@ -136,9 +73,14 @@ std::vector<std::string> OpExporter::split(StringRef opType, ArrayRef<std::strin
 
 LogicalResult OpExporter::result(StringRef opType, ArrayRef<std::string> inputs,
                                  std::vector<Attribute> attributes) {
+  return results(opType, inputs, op->getResults(), std::move(attributes));
+}
+
+LogicalResult OpExporter::results(StringRef opType, ArrayRef<std::string> inputs, mlir::ValueRange values,
+                                  std::vector<Attribute> attributes) {
   std::string unique = graph.uniqueNode(names.empty() ? std::string() : names.back());
   std::vector<std::string> outputs;
-  for (Value value : op->getResults())
+  for (Value value : values)
     outputs.push_back(graph.nameResult(value, unique, opType));
   graph.addNode(opType, unique, inputs, outputs).attributes = std::move(attributes);
   return mlir::success();
@@ -155,6 +97,11 @@ std::string OpExporter::filled(ArrayRef<int64_t> dims, double number) {
                           {reinterpret_cast<const char *>(values.data()), count * sizeof(value)});
   };
   return type.getElementType().isF64() ? constant(number) : constant(static_cast<float>(number));
+}
+
+std::string OpExporter::integer(int64_t number) {
+  return graph.constant(static_cast<int32_t>(DataType::Int64), {},
+                        {reinterpret_cast<const char *>(&number), sizeof(number)});
 }
 
 std::string OpExporter::integers(ArrayRef<int64_t> numbers) {

@@ -264,6 +264,8 @@ Shape gatheredShape(ArrayRef<int64_t> data, ArrayRef<int64_t> indices, int64_t a
 /// Constant indices are checked here.
 static LogicalResult checkIndices(NodeImporter &node, Value indices, int64_t extent) {
   DenseIntElementsAttr constant;
+  if (auto broadcast = indices.getDefiningOp<mlir::phantom::BroadcastOp>())
+    indices = broadcast.getInput();
   if (auto op = indices.getDefiningOp<arith::ConstantOp>())
     constant = dyn_cast<DenseIntElementsAttr>(op.getValue());
   if (!constant)

@@ -121,13 +121,15 @@ static Value createExtreme(NodeImporter &node, Value a, Value b, bool max, bool 
              : Value(arith::MinSIOp::create(builder, loc, a, b));
 }
 
-/// A bound of Clip, in the shape of `x`; null where it is absent.
+/// A bound of Clip, a scalar; null where it is absent.
 static FailureOr<Value> bound(NodeImporter &node, StringRef attribute, unsigned input, Value x) {
   if (node.opset() < 11) {
     if (!node.hasAttribute(attribute))
       return Value();
     FailureOr<double> number = node.floatAttribute(attribute, 0);
-    return mlir::failed(number) ? FailureOr<Value>(failure()) : FailureOr(splat(node, *number, x));
+    if (mlir::failed(number))
+      return failure();
+    return scalarConstant(node, *number, elementOf(x));
   }
   if (!node.hasInput(input))
     return Value();
@@ -136,7 +138,7 @@ static FailureOr<Value> bound(NodeImporter &node, StringRef attribute, unsigned 
     return failure();
   if (elementOf(*value) != elementOf(x) || cast<RankedTensorType>(value->getType()).getRank() != 0)
     return node.error() << "needs a scalar of " << elementOf(x) << " as input " << input;
-  return broadcastTo(node, *value, x);
+  return value;
 }
 
 LogicalResult importClip(NodeImporter &node) {
@@ -152,10 +154,14 @@ LogicalResult importClip(NodeImporter &node) {
     return failure();
   bool isUnsigned = node.isUnsigned(*x);
   Value y = *x;
-  if (*low)
-    y = createExtreme(node, y, *low, /*max=*/true, isUnsigned);
-  if (*high)
-    y = createExtreme(node, y, *high, /*max=*/false, isUnsigned);
+  for (auto [limit, isLow] : {std::pair(*low, true), std::pair(*high, false)}) {
+    if (!limit)
+      continue;
+    FailureOr<Value> wide = broadcastTo(node, limit, y);
+    if (mlir::failed(wide))
+      return failure();
+    y = createExtreme(node, y, *wide, /*max=*/isLow, isUnsigned);
+  }
   return node.setOutput(0, y, isUnsigned);
 }
 

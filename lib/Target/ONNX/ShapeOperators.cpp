@@ -271,12 +271,18 @@ LogicalResult importExpand(NodeImporter &node) {
     from.insert(from.begin(), wanted->size() - from.size(), 1);
   Shape to(from);
   int64_t rows = rowsPerBatch(*x);
+  // The batch of the result needs a value that has it.
+  Value like = node.shapeSource(1);
   for (size_t d = 0; d < wanted->size(); ++d) {
     const Extent &extent = (*wanted)[d];
     int64_t &size = to[d + from.size() - wanted->size()];
     bool sameBatch = ShapedType::isDynamic(size) && extent == Extent{0, rows};
     if (extent == Extent{1, 0} || sameBatch || extent == Extent{size, 0})
       continue;
+    if (!extent.isConstant() && size == 1 && like) {
+      size = ShapedType::kDynamic;
+      continue;
+    }
     if (!extent.isConstant())
       return node.error() << "stretches a dimension to the dynamic batch, which is not supported";
     if (size != 1)
@@ -292,10 +298,12 @@ LogicalResult importExpand(NodeImporter &node) {
   FailureOr<RankedTensorType> type = node.tensorType(to, elementOf(*x));
   if (mlir::failed(type))
     return failure();
-  if (!type->hasStaticShape())
+  if (type->hasStaticShape())
+    like = {};
+  else if (!like || shapeOf(like) != ArrayRef<int64_t>(to))
     return node.error() << "stretches a tensor with a dynamic batch, which is not supported";
   return node.setResult(
-      mlir::phantom::BroadcastOp::create(node.builder, node.location, *type, *x, Value()).getOutput());
+      mlir::phantom::BroadcastOp::create(node.builder, node.location, *type, *x, like).getOutput());
 }
 
 LogicalResult importTranspose(NodeImporter &node) {

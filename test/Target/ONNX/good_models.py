@@ -201,6 +201,85 @@ def transpose(_):
     return model([node("Transpose", "x", "1"), node("Transpose", "1", "y", perm=[2, 0, 1])], inputs=[value("x", [2, 3, 4])])
 
 
+# --- Parts, types and reductions ---------------------------------------------------------------------
+
+
+def outputs(names):
+    return [value(name, None) for name in names.split()]
+
+
+def parts(_):
+    """Backwards, with a step, and to the very beginning."""
+    constants = tensors(start=np.int64([3, -1]), end=np.int64([0, -99]), axes=np.int64([2, 1]), steps=np.int64([-2, -1]),
+                        zero=np.int64([0]), three=np.int64([3]), last=np.int64([2]), sizes=np.int64([1, 3]), picks=np.int64([3, -4, 3]))
+    return model([node("Slice", "x start end axes steps", "a", "/slice"), node("Slice", "x zero three last", "b"),
+                  node("Split", "x sizes", "c d", "/split", axis=2), node("Concat", "d c a", "e", "/concat", axis=-1),
+                  node("Gather", "e picks", "f", "/gather", axis=2)], constants, BATCH_3D(), outputs("b e f"))
+
+
+def casts(_):
+    """A Cast to a type that is only stored rounds; signs are a matter of reading."""
+    inputs = BATCH_3D() + [value("u", [4], TensorProto.UINT8), value("i", [4], TensorProto.INT8)]
+    return model([node("Cast", "x", "h", "/half", to=TensorProto.FLOAT16), node("Cast", "h", "f", to=FLOAT),
+                  node("Cast", "x", "b", to=TensorProto.BFLOAT16), node("Cast", "b", "g", to=FLOAT), node("Add", "f g", "y"),
+                  node("Cast", "u", "w", "/widen", to=TensorProto.INT32), node("Cast", "x", "n", to=TensorProto.UINT16),
+                  node("Cast", "i", "v", "/reread", to=TensorProto.UINT8), node("Max", "u v", "m")],
+                 inputs=inputs, outputs=outputs("y w n m"))
+
+
+def kinds(_):
+    """Equal constants of signed and of unsigned integers."""
+    inputs = [value("u", [4], TensorProto.UINT8), value("i", [4], TensorProto.INT8), value("j", [4], TensorProto.INT8)]
+    constants = tensors(a=np.uint8(2), b=np.int8(2))
+    return model([node("Max", "u a", "m"), node("Max", "i b", "n"), node("Div", "u a", "p"), node("Div", "i b", "q"),
+                  node("Neg", "j", "r"), node("Abs", "j", "s"), node("Greater", "u a", "t"), node("Not", "t", "f")],
+                 constants, inputs, outputs("m n p q r s f"))
+
+
+def log_softmax(_):
+    return model([node("LogSoftmax", "x", "1", "/log", axis=1), node("LogSoftmax", "1", "y")], inputs=BATCH_3D())
+
+
+def clip(_):
+    constants = tensors(low=np.float32(-1), high=np.float32(2))
+    return model([node("Clip", "x low high", "1", "/clip"), node("Clip", "1 low", "2"), node("Clip", "2 - high", "3"),
+                  node("HardSigmoid", "3", "4"), node("HardSwish", "4", "y")], constants, BATCH_3D())
+
+
+def reductions(_):
+    """One over the batch, whose size is the sum of as many ones."""
+    constants = tensors(one=np.int64([1]), two=np.int64([1, 2]))
+    return model([node("ReduceSum", "x one", "a", "/sum"), node("ReduceSum", "a two", "b", keepdims=0),
+                  node("ReduceMean", "x", "c", "/mean", axes=[-1]), node("ReduceMean", "x", "d", axes=[1, 2], keepdims=0),
+                  node("ReduceMean", "x", "e", "/batch", axes=[0]), node("Reciprocal", "c", "f")],
+                 constants, BATCH_3D(), outputs("b d e f"))
+
+
+def triangles(_):
+    constants = tensors(k=np.int64(-1), far=np.int64(9))
+    return model([node("Trilu", "x k", "1", "/triu"), node("Trilu", "1", "2", "/tril", upper=0), node("Trilu", "2 far", "y")],
+                 constants, [value("x", ["batch", 3, 4])])
+
+
+def losses(_):
+    """With a dynamic batch."""
+    inputs = [value("x", ["batch", 5, 2]), value("t", ["batch", 2], TensorProto.INT64)]
+    return model([node("SoftmaxCrossEntropyLoss", "x t w", "a l", "/loss", ignore_index=1),
+                  node("NegativeLogLikelihoodLoss", "l t", "b", reduction="none")], tensors(w=weights(5)), inputs, outputs("a b"))
+
+
+def powers(_):
+    """Computed in floats."""
+    inputs = BATCH_3D() + [value("i", [4], TensorProto.INT64)]
+    constants = tensors(e=np.int64([2, 3, 4, 5]))
+    return model([node("Pow", "x e", "y"), node("Pow", "i e", "z"), node("Mean", "x y x", "m")], constants, inputs, outputs("m z"))
+
+
+def masks(_):
+    """A mask of a dynamic batch."""
+    return model([node("Dropout", "x", "y mask"), node("Where", "mask y x", "z")], outputs=outputs("z mask"))
+
+
 # --- Constants, names and types --------------------------------------------------------------------
 
 

@@ -100,7 +100,8 @@ LogicalResult CastOp::verify() {
 }
 
 OpFoldResult CastOp::fold(FoldAdaptor) {
-  return getInput().getType() == getOutput().getType() && !getRounded() ? getInput() : Value();
+  bool same = getInput().getType() == getOutput().getType() && getUnsignedInput() == getUnsignedOutput();
+  return same && !getRounded() ? getInput() : Value();
 }
 
 Cotangents CastOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool>) {

@@ -126,6 +126,24 @@ struct LinearBeforeReshape : OpRewritePattern<LinearOp> {
   }
 };
 
+/// Constants come first, and a broadcast directly before its first use, both in the order of their uses:
+/// models that compute the same in the same order have the same IR.
+void orderOperands(Block &block) {
+  SmallPtrSet<Operation *, 16> movable;
+  for (Operation &op : block)
+    if (isa<BroadcastOp, arith::ConstantOp>(op) &&
+        llvm::all_of(op.getUsers(), [&](Operation *user) { return user->getBlock() == &block; }))
+      movable.insert(&op);
+  // From the end on, the last move of each is to its first use.
+  for (Operation *op = &block.back(); op; op = op->getPrevNode())
+    for (Value operand : op->getOperands())
+      if (Operation *producer = operand.getDefiningOp(); movable.contains(producer))
+        producer->moveBefore(op);
+  auto constants = llvm::to_vector(block.getOps<arith::ConstantOp>());
+  for (arith::ConstantOp constant : llvm::reverse(constants))
+    constant->moveBefore(&block, block.begin());
+}
+
 class RecognizePass : public phantom::impl::PhantomRecognizeBase<RecognizePass> {
 public:
   LogicalResult initialize(MLIRContext *context) override {
@@ -147,6 +165,9 @@ public:
     }
     if (failed(applyPatternsGreedily(getOperation(), patterns)))
       return signalPassFailure();
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      for (Block &block : function.getBody())
+        orderOperands(block);
     getOperation().walk(remarkOnBias);
     remarkOnActivations(getOperation());
     remarkOnNormalizations(getOperation());
