@@ -51,7 +51,7 @@ def gathers(_):
                  [value("tokens", ["batch", 5], INT64)] + CUBE(), outputs("y", "z", "w"))
 
 
-def triangles(_):
+def upper_and_lower(_):
     nodes = [node("Trilu", "x", "y"), node("Trilu", "x k", "z", upper=0)]
     return model(nodes, tensors(k=I(1)), CUBE(), outputs("y", "z"))
 
