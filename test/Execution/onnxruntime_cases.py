@@ -22,6 +22,7 @@ from export_cases import save_blocks
 from grid_cases import EDGES, phantom_layers
 from harness import Scratch, check, check_close, prepared, strategy_flags, train_flags
 from onnx_cases import BATCH, GOOD, good_models
+from onnxruntime_oracle import load_tensors, save_tensors
 from reference import Network
 
 ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "onnxruntime_oracle.py")
@@ -33,7 +34,7 @@ def compute(scratch, jobs):
     error."""
     listed = []
     for i, (model, inputs, checked) in enumerate(jobs):
-        np.savez(scratch.path(f"inputs-{i}.npz"), **inputs)
+        save_tensors(scratch.path(f"inputs-{i}.npz"), inputs)
         listed.append({"model": model, "check": checked, "inputs": scratch.path(f"inputs-{i}.npz"),
                        "outputs": scratch.path(f"outputs-{i}.npz")})
     with open(scratch.path("jobs.json"), "w") as file:
@@ -43,7 +44,7 @@ def compute(scratch, jobs):
     check(process.returncode == 0, f"the oracle failed: {process.stderr[-2000:]}")
     for job, line in zip(listed, process.stdout.splitlines(), strict=True):
         error = json.loads(line)["error"]
-        yield error or dict(np.load(job["outputs"]))
+        yield error or load_tensors(job["outputs"])
 
 
 def check_outputs(scratch, names, x, y):
@@ -134,36 +135,60 @@ def round_trip(options):
         check(compared >= len(names) - 8, f"only {compared} models compared")
 
 
-def _tensors(pattern):
-    for path in sorted(glob.glob(pattern), key=lambda p: int(p.rsplit("_", 1)[1].split(".")[0])):
+def _tensors(pattern, infos):
+    """The arrays of the files, in the order of the inputs or outputs `infos` of the model."""
+    paths = sorted(glob.glob(pattern), key=lambda p: int(p.rsplit("_", 1)[1].split(".")[0]))
+    for path, info in zip(paths, infos):
         tensor = onnx.TensorProto()
         with open(path, "rb") as file:
             tensor.ParseFromString(file.read())
-        yield numpy_helper.to_array(tensor)
+        array = numpy_helper.to_array(tensor)
+        if info.type.tensor_type.elem_type == onnx.TensorProto.BFLOAT16 and array.dtype == np.uint16:  # its bits
+            array = (array.astype(np.uint32) << 16).view(np.float32)
+        yield array
+
+
+def _left_out():
+    """Cases whose data are wrong, as test/ONNX says."""
+    with open(os.path.join(os.path.dirname(os.path.dirname(ORACLE)), "ONNX", "left_out.txt")) as file:
+        return {line.partition(":")[0].strip() for line in file if not line.startswith("#")}
 
 
 def test_data(options):
     """ONNX's test cases that are imported, with ONNX's tolerances."""
     with Scratch(options) as scratch:
-        jobs, expected = [], []
+        jobs, expected, left_out = [], [], _left_out()
         for path in sorted(glob.glob(f"{TEST_DATA}/*/*/model.onnx")):
+            if os.path.relpath(os.path.dirname(path), TEST_DATA) in left_out:
+                continue
             exported = _export(scratch, path, str(len(jobs)))
             if not exported:
                 continue
-            folder, graph = os.path.dirname(path), onnx.load(exported).graph
-            inputs = list(_tensors(f"{folder}/test_data_set_0/input_*.pb"))
+            folder, graph, original = os.path.dirname(path), onnx.load(exported).graph, onnx.load(path).graph
+            inputs = list(_tensors(f"{folder}/test_data_set_0/input_*.pb", original.input))
             types = [value.type.tensor_type.elem_type for value in graph.input]
             if any(array.dtype == np.float64 and kind == onnx.TensorProto.FLOAT for array, kind in zip(inputs, types)):
                 continue  # computed in f32: numbers may be too large for that
+            shapes = [[d.dim_value for d in value.type.tensor_type.shape.dim] for value in original.input]
+            if any(list(array.shape) != shape for array, shape in zip(inputs, shapes)):
+                continue  # the data have another shape than the model states
+            # Floats that are stored narrow are f32 in the exported model.
+            inputs = [array.astype(np.float32) if kind == onnx.TensorProto.FLOAT else array
+                      for array, kind in zip(inputs, types)]
             jobs.append((exported, {value.name: array for value, array in zip(graph.input, inputs)}, True))
             expected.append((folder, dict(zip((o.name for o in graph.output),
-                                              _tensors(f"{folder}/test_data_set_0/output_*.pb")))))
+                                              _tensors(f"{folder}/test_data_set_0/output_*.pb", original.output)))))
+        unknown = 0
         for (folder, outputs), actual in zip(expected, compute(scratch, jobs)):
+            if isinstance(actual, str) and actual.startswith("NotImplemented"):  # onnx.checker has accepted it
+                unknown += 1
+                continue
             check(not isinstance(actual, str), f"{folder}: {actual}")
             for name, value in outputs.items():
                 check(np.allclose(actual[name], value, rtol=1e-3, atol=1e-6, equal_nan=True), f"{folder}: other {name}")
-        print(f"  {len(jobs)} of ONNX's test models exported, checked and run", flush=True)
-        check(jobs, "no test model was imported")
+        print(f"  {len(jobs)} of ONNX's test models exported and checked, {len(jobs) - unknown} of them run: onnxruntime has "
+              f"no kernel for {unknown}", flush=True)
+        check(len(jobs) > 10 * unknown, "most test models were not run")
 
 
 def cases(options):
