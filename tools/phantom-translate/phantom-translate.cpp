@@ -13,6 +13,7 @@
 #include "phantom/Target/StepProgram/StepProgram.h"
 
 #include "phantom-rt/AtomicFile.h"
+#include "phantom-rt/ProgramJson.h"
 #include "phantom-rt/SafeTensors.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -210,11 +211,11 @@ static int printStepProgram() {
   if (failed(program))
     return 1;
   if (output.empty()) {
-    mlir::phantom::writeStepProgramJson(*program, outs());
+    ::phantom::rt::writeProgramJson(*program, outs());
     return 0;
   }
   if (Error error = ::phantom::rt::writeFileAtomically(
-          output, [&](raw_ostream &out) { mlir::phantom::writeStepProgramJson(*program, out); }))
+          output, [&](raw_ostream &out) { ::phantom::rt::writeProgramJson(*program, out); }))
     return fail(toString(std::move(error)));
   return 0;
 }

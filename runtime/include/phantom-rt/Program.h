@@ -33,6 +33,8 @@ struct TensorType {
 
   int64_t elements() const;
   int64_t bytes() const { return elements() * byteWidth(element); }
+
+  bool operator==(const TensorType &) const = default;
 };
 
 //===----------------------------------------------------------------------===//
@@ -59,6 +61,8 @@ enum class InitKind : uint8_t {
 /// The `count` slices from `from` on along dimension `dim` of a tensor.
 struct TensorPart {
   int64_t dim = 0, from = 0, count = 0;
+
+  bool operator==(const TensorPart &) const = default;
 };
 
 /// Bytes in a file: a tensor of a .safetensors file (`tensor` not empty), or a
@@ -68,8 +72,12 @@ struct Source {
   std::string tensor;
   int64_t offset = 0; ///< of the raw range, bytes
   int64_t length = 0;
-  TensorType type;                ///< of the stored dense tensor
-  std::optional<TensorPart> part; ///< all of it where there is none
+  TensorType type;                               ///< of the stored dense tensor
+  std::optional<TensorPart> part = std::nullopt; ///< all of it where there is none
+  /// XXH3 of the raw range, where a program that was compiled earlier must find the same bytes.
+  std::optional<uint64_t> checksum = std::nullopt;
+
+  bool operator==(const Source &) const = default;
 };
 
 struct Init {
@@ -79,6 +87,8 @@ struct Init {
   int64_t ghostWidth = 0;    ///< k of the low-rank start
   int64_t fanIn = 0;         ///< of Uniform
   bool zeroOwnBlock = false; ///< Uniform decompressor [p, k, m_out]: entry [rank] stays zero
+
+  bool operator==(const Init &) const = default;
 };
 
 struct Parameter {
@@ -90,6 +100,8 @@ struct Parameter {
   Init init;
   bool trainable = true;
   std::string stateOf; ///< optimizer state: the parameter it belongs to
+
+  bool operator==(const Parameter &) const = default;
 };
 
 //===----------------------------------------------------------------------===//
@@ -110,6 +122,8 @@ struct BufferRef {
   uint32_t index = 0;
   int64_t offset = 0;     ///< bytes
   int64_t rankStride = 0; ///< bytes
+
+  bool operator==(const BufferRef &) const = default;
 };
 
 /// Shared memory of one exchange, outside the arena. All-gather: the gathered
@@ -118,6 +132,8 @@ struct BufferRef {
 struct Window {
   std::string name;
   int64_t bytes = 0; ///< of all ranks together
+
+  bool operator==(const Window &) const = default;
 };
 
 //===----------------------------------------------------------------------===//
@@ -138,6 +154,8 @@ struct GemmCommand {
   Epilogue epilogue = Epilogue::None;
   double alpha = 0; ///< of LeakyRelu and Elu
   std::string location;
+
+  bool operator==(const GemmCommand &) const = default;
 };
 
 /// Calls kernel `kernel` of the object code with the addresses of `arguments`.
@@ -145,16 +163,22 @@ struct KernelCommand {
   uint32_t kernel = 0;
   std::vector<BufferRef> arguments;
   std::string location;
+
+  bool operator==(const KernelCommand &) const = default;
 };
 
 /// Publishes this rank's part of exchange `exchange`; does not block.
 struct ExchangeStartCommand {
   uint32_t exchange = 0;
+
+  bool operator==(const ExchangeStartCommand &) const = default;
 };
 
 /// Blocks until the exchange's result may be read (and, for reductions, makes it).
 struct ExchangeWaitCommand {
   uint32_t exchange = 0;
+
+  bool operator==(const ExchangeWaitCommand &) const = default;
 };
 
 using Command = std::variant<GemmCommand, KernelCommand, ExchangeStartCommand, ExchangeWaitCommand>;
@@ -175,6 +199,8 @@ struct Exchange {
   int64_t outer = 1, inner = 1;
   std::optional<BufferRef> destination;
   std::string location;
+
+  bool operator==(const Exchange &) const = default;
 };
 
 //===----------------------------------------------------------------------===//
@@ -201,6 +227,8 @@ struct Argument {
   std::string name;
   TensorType type;
   int64_t indexed = 0; ///< not 0: an input of indices, which must be in [-indexed, indexed)
+
+  bool operator==(const Argument &) const = default;
 };
 
 struct Result {
@@ -208,6 +236,8 @@ struct Result {
   std::string name;
   TensorType type;
   BufferRef buffer; ///< valid until the next run of the function
+
+  bool operator==(const Result &) const = default;
 };
 
 /// A straight-line command list. Every rank runs the same one.
@@ -217,6 +247,8 @@ struct Function {
   std::vector<Result> results;
   std::vector<Command> commands;
   int64_t arenaBytes = 0;
+
+  bool operator==(const Function &) const = default;
 };
 
 /// What the cost model says of one train step of one rank (math.md names).
@@ -225,6 +257,8 @@ struct Costs {
   double formulaFlops = 0;      ///< GEMM flops, without an own zero block
   double executedFlops = 0;     ///< GEMM flops as issued
   double modelCommElements = 0; ///< sent, ring model
+
+  bool operator==(const Costs &) const = default;
 };
 
 struct Program {
@@ -245,6 +279,8 @@ struct Program {
   Costs trainCosts;
 
   const Function *function(const std::string &name) const;
+
+  bool operator==(const Program &) const = default;
 };
 
 /// A kernel: called with the addresses of its buffers.

@@ -14,9 +14,16 @@
 
 namespace phantom::rt {
 
+/// Ranks are threads of one process: more than these are a mistake.
+inline constexpr int64_t kMaximumRanks = 1024;
+
 /// Checks every index, offset and size, and that each function starts and
-/// waits for its exchanges in pairs, one at a time per window. What passes
-/// runs without further checks.
+/// waits for its exchanges in pairs, one at a time per window. The numbers may
+/// be anything: a program may come from a file.
+llvm::Error verifyProgram(const Program &program);
+
+/// Checks the program, and that each of its kernels has code. What passes runs
+/// without further checks.
 llvm::Error verifyExecutable(const Executable &executable);
 
 } // namespace phantom::rt

@@ -8,6 +8,7 @@
 
 #include "phantom-rt/HostTensor.h"
 
+#include "ProgramNames.h"
 #include "phantom-rt/Error.h"
 #include "llvm/Support/ErrorHandling.h"
 
@@ -77,10 +78,11 @@ bool isFloat(ElementType type) { return isFloat(storageType(type)); }
 StringRef typeName(StorageType type) {
   static const char *const names[] = {"f16", "bf16", "f32", "f64", "i8",  "i16", "i32",
                                       "i64", "u8",   "u16", "u32", "u64", "bool"};
+  static_assert(std::size(names) == static_cast<size_t>(StorageType::Bool) + 1);
   return names[static_cast<unsigned>(type)];
 }
 
-StringRef typeName(ElementType type) { return typeName(storageType(type)); }
+StringRef typeName(ElementType type) { return nameOf(type); }
 
 std::string shapeText(ArrayRef<int64_t> shape) {
   if (shape.empty())

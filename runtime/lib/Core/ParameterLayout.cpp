@@ -43,8 +43,9 @@ void forEachRun(const Parameter &parameter, int64_t ranks, int64_t rank,
 Error checkParameter(const Parameter &parameter, int64_t ranks) {
   auto fail = [&](const Twine &why) { return makeError("parameter '" + parameter.name + "': " + why); };
   const std::vector<int64_t> &stored = parameter.storedShape;
-  std::optional<int64_t> elements = checkedElements(stored, byteWidth(parameter.type.element) * ranks);
-  if (!elements || *elements != parameter.type.elements())
+  const int64_t width = byteWidth(parameter.type.element);
+  std::optional<int64_t> elements = checkedElements(stored, width * ranks);
+  if (!elements || elements != checkedElements(parameter.type.shape, width))
     return fail("stored shape " + shapeText(stored) + " and type " + shapeText(parameter.type.shape) +
                 " differ in size");
   if (parameter.layout == Layout::Shard &&
@@ -53,6 +54,9 @@ Error checkParameter(const Parameter &parameter, int64_t ranks) {
                 shapeText(stored));
 
   const Init &init = parameter.init;
+  if (init.source && !checkedElements(init.source->type.shape, byteWidth(init.source->type.element)))
+    return fail("its source has the shape " + shapeText(init.source->type.shape) +
+                ", which is too large to address");
   const bool fromBlocks = init.kind == InitKind::DiagonalBlock || init.kind == InitKind::LowRankCompressor ||
                           init.kind == InitKind::LowRankDecompressor;
   if ((fromBlocks || init.kind == InitKind::Load) && !init.source)

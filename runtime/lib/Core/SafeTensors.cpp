@@ -10,8 +10,8 @@
 
 #include "phantom-rt/AtomicFile.h"
 #include "phantom-rt/Error.h"
+#include "phantom-rt/Json.h"
 #include "llvm/ADT/StringSwitch.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <algorithm>
@@ -105,7 +105,7 @@ Expected<SafeTensorsFile> SafeTensorsFile::open(StringRef path) {
                      Twine(content.size()) + " bytes");
 
   StringRef dataText = content.drop_front(sizeof(headerSize) + headerSize);
-  Expected<json::Value> header = json::parse(content.substr(sizeof(headerSize), headerSize));
+  Expected<json::Value> header = parseJson(content.substr(sizeof(headerSize), headerSize));
   if (!header)
     return malformed("bad JSON header: " + toString(header.takeError()));
   const json::Object *object = header->getAsObject();

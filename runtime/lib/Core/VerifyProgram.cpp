@@ -8,9 +8,10 @@
 
 #include "phantom-rt/VerifyProgram.h"
 
-#include "phantom-rt/Communicator.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/ParameterLayout.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/ErrorHandling.h"
 
 using namespace llvm;
@@ -19,11 +20,34 @@ namespace phantom::rt {
 
 namespace {
 
+/// The product of numbers that are not negative; nothing where it does not fit, or one is.
+std::optional<int64_t> product(std::initializer_list<int64_t> factors) {
+  std::optional<int64_t> result = 1;
+  for (int64_t factor : factors) {
+    result = factor < 0 ? std::nullopt : checkedMul(*result, factor);
+    if (!result)
+      return std::nullopt;
+  }
+  return result;
+}
+
+/// The bytes from a strided matrix's first element to the end of its last one.
+std::optional<int64_t> extentBytes(int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride,
+                                   ElementType element) {
+  std::optional<int64_t> down = product({rows - 1, rowStride}), across = product({columns - 1, columnStride});
+  std::optional<int64_t> last = down && across ? checkedAdd(*down, *across) : std::nullopt;
+  std::optional<int64_t> count = last ? checkedAdd<int64_t>(*last, 1) : std::nullopt;
+  return count ? product({*count, byteWidth(element)}) : std::nullopt;
+}
+
 class FunctionVerifier {
 public:
   FunctionVerifier(const Program &program, const Function &function) : program(program), function(function) {}
 
   Error verify() {
+    if (function.arenaBytes < 0)
+      return makeError("step program: function '" + function.name + "' has an arena of " +
+                       Twine(function.arenaBytes) + " bytes");
     if (Error error = signature())
       return error;
     started.resize(program.exchanges.size());
@@ -68,6 +92,8 @@ private:
 
   /// Roles with a meaning to the training library have the types it uses.
   Error roleType(Role role, const TensorType &type) const {
+    if (!checkedElements(type.shape, byteWidth(type.element)))
+      return makeError("its shape is too large to address");
     switch (role) {
     case Role::Input:
     case Role::Target:
@@ -110,7 +136,7 @@ private:
   }
 
   /// The buffer and `bytes` from it lie in its region, for every rank.
-  Error buffer(const BufferRef &ref, int64_t bytes) const {
+  Error buffer(const BufferRef &ref, std::optional<int64_t> bytes) const {
     int64_t size = 0;
     size_t count = 0;
     switch (ref.region) {
@@ -135,10 +161,13 @@ private:
       return makeError("a buffer refers to index " + Twine(ref.index) + " of a region with " + Twine(count));
     if (ref.rankStride != 0 && ref.region != Region::Window)
       return makeError("only windows have a rank stride");
-    const int64_t last = ref.offset + (program.ranks - 1) * ref.rankStride;
-    if (ref.offset < 0 || ref.rankStride < 0 || last > size || bytes > size - last)
-      return makeError("a buffer of " + Twine(bytes) + " bytes at offset " + Twine(last) +
-                       " does not fit its region of " + Twine(size) + " bytes");
+    std::optional<int64_t> last = product({program.ranks - 1, ref.rankStride});
+    if (last)
+      last = checkedAdd(*last, ref.offset);
+    if (!bytes || !last || ref.offset < 0 || *last > size || *bytes > size - *last)
+      return makeError("a buffer of " + (bytes ? Twine(*bytes) : Twine("too many")) + " bytes at offset " +
+                       (last ? Twine(*last) : Twine("beyond all memory")) + " does not fit its region of " +
+                       Twine(size) + " bytes");
     return Error::success();
   }
 
@@ -148,15 +177,15 @@ private:
                        Twine(gemm.k));
     if (gemm.element != ElementType::F32)
       return makeError("GEMM commands are f32; other types are compiled to kernels");
-    auto extent = [](int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride) {
-      return ((rows - 1) * rowStride + (columns - 1) * columnStride + 1) * int64_t(sizeof(float));
+    auto extent = [&](int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride) {
+      return extentBytes(rows, rowStride, columns, columnStride, gemm.element);
     };
     if (Error error = buffer(gemm.a, extent(gemm.m, gemm.aRow, gemm.k, gemm.aCol)))
       return error;
     if (Error error = buffer(gemm.b, extent(gemm.k, gemm.bRow, gemm.n, gemm.bCol)))
       return error;
     if (gemm.bias)
-      if (Error error = buffer(*gemm.bias, gemm.n * int64_t(sizeof(float))))
+      if (Error error = buffer(*gemm.bias, product({gemm.n, byteWidth(gemm.element)})))
         return error;
     return buffer(gemm.c, extent(gemm.m, gemm.cRow, gemm.n, 1));
   }
@@ -181,9 +210,12 @@ private:
     windowBusy[exchange.window] = started[start.exchange] = true;
 
     const bool reduction = exchange.kind != ExchangeKind::AllGather;
-    const int64_t full = fullElements(exchange, program.ranks) * byteWidth(exchange.element);
-    if (exchange.outer < 1 || exchange.inner < 1 ||
-        program.windows[exchange.window].bytes < (reduction ? program.ranks * full : full))
+    // One full tensor, or one per rank where they are summed; of blocks, or for an all-reduce of one.
+    std::optional<int64_t> needed = product({exchange.outer, exchange.inner, byteWidth(exchange.element),
+                                             exchange.kind == ExchangeKind::AllReduce ? 1 : program.ranks,
+                                             reduction ? program.ranks : 1});
+    if (exchange.outer < 1 || exchange.inner < 1 || !needed ||
+        program.windows[exchange.window].bytes < *needed)
       return makeError("the window of exchange '" + exchange.name + "' is too small");
     if (reduction && !isFloat(exchange.element))
       return makeError("exchange '" + exchange.name + "' sums " + typeName(exchange.element) +
@@ -200,7 +232,8 @@ private:
       return Error::success();
     if (!exchange.destination)
       return makeError("exchange '" + exchange.name + "' has no destination");
-    return buffer(*exchange.destination, exchange.outer * exchange.inner * byteWidth(exchange.element));
+    return buffer(*exchange.destination,
+                  product({exchange.outer, exchange.inner, byteWidth(exchange.element)}));
   }
 
   const Program &program;
@@ -213,23 +246,37 @@ private:
 
 } // namespace
 
-Error verifyExecutable(const Executable &executable) {
-  const Program &program = executable.program;
+Error verifyProgram(const Program &program) {
   if (program.ranks < 1 || program.batch < 1)
     return makeError("step program: it needs at least one rank and a batch of at least one");
+  if (program.ranks > kMaximumRanks)
+    return makeError("step program: it has " + Twine(program.ranks) + " ranks; at most " +
+                     Twine(kMaximumRanks) + " can run");
+  StringSet<> names;
+  for (const Parameter &parameter : program.parameters) {
+    if (Error error = checkParameter(parameter, program.ranks))
+      return error;
+    if (!names.insert(parameter.name).second)
+      return makeError("step program: two parameters are named '" + parameter.name + "'");
+  }
+  for (const Window &window : program.windows)
+    if (window.bytes < 0)
+      return makeError("step program: window '" + window.name + "' has " + Twine(window.bytes) + " bytes");
+  for (const Function &function : program.functions)
+    if (Error error = FunctionVerifier(program, function).verify())
+      return error;
+  return Error::success();
+}
+
+Error verifyExecutable(const Executable &executable) {
+  const Program &program = executable.program;
   if (executable.kernels.size() != program.kernels.size())
     return makeError("step program: " + Twine(program.kernels.size()) + " kernels are declared, but " +
                      Twine(executable.kernels.size()) + " are given");
   for (size_t i = 0; i < program.kernels.size(); ++i)
     if (!executable.kernels[i])
       return makeError("step program: kernel '" + program.kernels[i] + "' has no code");
-  for (const Parameter &parameter : program.parameters)
-    if (Error error = checkParameter(parameter, program.ranks))
-      return error;
-  for (const Function &function : program.functions)
-    if (Error error = FunctionVerifier(program, function).verify())
-      return error;
-  return Error::success();
+  return verifyProgram(program);
 }
 
 } // namespace phantom::rt

@@ -9,7 +9,7 @@
 #include "phantom-rt/MachineModel.h"
 
 #include "phantom-rt/Error.h"
-#include "llvm/Support/JSON.h"
+#include "phantom-rt/Json.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace llvm;
@@ -20,7 +20,7 @@ Expected<MachineModel> MachineModel::read(StringRef path) {
   auto buffer = MemoryBuffer::getFile(path);
   if (!buffer)
     return makeError("cannot read the machine file '" + path + "': " + buffer.getError().message());
-  Expected<json::Value> value = json::parse((*buffer)->getBuffer());
+  Expected<json::Value> value = parseJson((*buffer)->getBuffer());
   if (!value)
     return makeError("'" + path + "' is not a machine file: " + toString(value.takeError()));
   const json::Object *object = value->getAsObject();

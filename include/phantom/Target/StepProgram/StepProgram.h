@@ -13,18 +13,11 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
-namespace llvm {
-class raw_ostream;
-} // namespace llvm
-
 namespace mlir::phantom {
 
 /// The program of a module that `phantom-verify-program` accepts. `@forward` is called "infer", other
 /// functions keep their names. Emits an error where an op, an argument or a parameter does not fit.
 FailureOr<::phantom::rt::Program> exportStepProgram(ModuleOp module);
-
-/// The program as indented JSON, for people and tests.
-void writeStepProgramJson(const ::phantom::rt::Program &program, llvm::raw_ostream &os);
 
 } // namespace mlir::phantom
 
