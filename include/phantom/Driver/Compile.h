@@ -13,6 +13,7 @@
 #include "phantom/Target/CPU/Compile.h"
 #include "phantom/Target/ONNX/Import.h"
 
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 
 #include <functional>
@@ -24,7 +25,7 @@
 
 namespace phantom {
 
-using mlir::phantom::CompiledProgram;
+using rt::CompiledProgram;
 
 /// What to compile a model for. Enumerations are those of the passes.
 struct CompileOptions {
@@ -58,6 +59,14 @@ struct CompileOptions {
 /// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that
 /// names the file and place; warnings are printed to standard error.
 llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model, const CompileOptions &options);
+
+/// The text of a model that CompileOptions::onCompiled got.
+std::string printModel(mlir::ModuleOp model);
+
+/// Parses what `printModel` returned, and calls `visit` with it. The returned error is that of the text,
+/// which `name` names, or the one that `visit` has emitted.
+llvm::Error visitModel(llvm::StringRef text, llvm::StringRef name,
+                       llvm::function_ref<mlir::LogicalResult(mlir::ModuleOp)> visit);
 
 } // namespace phantom
 

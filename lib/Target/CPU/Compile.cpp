@@ -14,9 +14,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -27,6 +25,7 @@
 
 using namespace mlir;
 using namespace mlir::phantom;
+namespace rt = ::phantom::rt;
 
 namespace {
 
@@ -34,17 +33,15 @@ llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
-std::string packedName(llvm::StringRef kernel) { return (kernel + ".packed").str(); }
-
-/// `void k.packed(ptr addresses)`: calls kernel `k` with the addresses. The kernel stays a function of its
-/// own, since its arguments say that buffers do not overlap.
+/// Adds the rt::KernelFunction of kernel `k`, which calls it with the addresses. The kernel stays a function
+/// of its own, since its arguments say that buffers do not overlap.
 void addPackedWrapper(llvm::Function &kernel) {
   llvm::Module &module = *kernel.getParent();
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
-  auto *wrapper =
-      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, packedName(kernel.getName()), module);
+  auto *wrapper = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
+                                         rt::kernelSymbol(kernel.getName()), module);
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "entry", wrapper));
   llvm::SmallVector<llvm::Value *> arguments;
   for (unsigned i = 0; i < kernel.arg_size(); ++i) {
@@ -118,33 +115,14 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compileKernels(ModuleOp kern
   return emitObject(*module, **machine);
 }
 
-/// A JIT that has linked `object` against this process (its C library).
-llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> link(std::unique_ptr<llvm::MemoryBuffer> object,
-                                                       llvm::orc::JITTargetMachineBuilder host) {
-  auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(host)).create();
-  if (!jit)
-    return jit.takeError();
-  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
-      (*jit)->getDataLayout().getGlobalPrefix());
-  if (!process)
-    return process.takeError();
-  (*jit)->getMainJITDylib().addGenerator(std::move(*process));
-  if (llvm::Error error = (*jit)->addObjectFile(std::move(object)))
-    return error;
-  return jit;
-}
-
 } // namespace
 
 llvm::Expected<CompiledProgram> mlir::phantom::compileForCpu(ModuleOp module) {
-  FailureOr<::phantom::rt::Program> program = exportStepProgram(module);
+  FailureOr<rt::Program> program = exportStepProgram(module);
   if (failed(program))
     return makeError("the module is no step program");
-  CompiledProgram result;
-  result.executable.program = std::move(*program);
-  const std::vector<std::string> &names = result.executable.program.kernels;
-  if (names.empty())
-    return result;
+  if (program->kernels.empty())
+    return rt::linkProgram(std::move(*program), llvm::MemoryBuffer::getMemBuffer(""), rt::hostCpu());
   auto kernels = module.lookupSymbol<ModuleOp>("kernels");
   if (!kernels)
     return makeError("the module has no @kernels");
@@ -159,15 +137,5 @@ llvm::Expected<CompiledProgram> mlir::phantom::compileForCpu(ModuleOp module) {
   auto object = compileKernels(kernels, *host);
   if (!object)
     return object.takeError();
-  auto jit = link(std::move(*object), *host);
-  if (!jit)
-    return jit.takeError();
-  for (const std::string &name : names) {
-    auto address = (*jit)->lookup(packedName(name));
-    if (!address)
-      return address.takeError();
-    result.executable.kernels.push_back(address->toPtr<::phantom::rt::KernelFunction>());
-  }
-  result.code = std::shared_ptr<llvm::orc::LLJIT>(std::move(*jit));
-  return result;
+  return rt::linkProgram(std::move(*program), std::move(*object), rt::hostCpu());
 }

@@ -9,20 +9,14 @@
 #ifndef PHANTOM_TARGET_CPU_COMPILE_H
 #define PHANTOM_TARGET_CPU_COMPILE_H
 
-#include "phantom-rt/Program.h"
+#include "phantom-rt/Kernels.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
-#include <memory>
-
 namespace mlir::phantom {
 
-/// A program that is ready to run, and what keeps its code in memory.
-struct CompiledProgram {
-  ::phantom::rt::Executable executable;
-  std::shared_ptr<void> code;
-};
+using ::phantom::rt::CompiledProgram;
 
 /// Exports the step program of a module that went through `phantom-to-cpu-pipeline`, and compiles its kernels
 /// for the CPU of this machine, into memory. Fails where the module is no step program (a diagnostic says
