@@ -1,4 +1,4 @@
-//===- AtomicFile.h - Files that appear whole or not at all ----*- C++ -*-===//
+//===- AtomicFile.h - Files and folders that appear whole ----*- C++ -*-===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -24,6 +24,11 @@ llvm::Error writeFileAtomically(llvm::StringRef path, llvm::function_ref<void(ll
 /// The same where `write` itself may fail.
 llvm::Error tryWriteFileAtomically(llvm::StringRef path,
                                    llvm::function_ref<llvm::Error(llvm::raw_ostream &)> write);
+
+/// Calls `fill` with a new folder beside `path`, which then takes the place of what is at `path`. On any
+/// error the new folder is removed, and what was at `path` before is still there.
+llvm::Error writeFolderAtomically(llvm::StringRef path,
+                                  llvm::function_ref<llvm::Error(llvm::StringRef folder)> fill);
 
 } // namespace phantom::rt
 

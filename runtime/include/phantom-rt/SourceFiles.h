@@ -17,6 +17,9 @@
 
 namespace phantom::rt {
 
+/// The checksum that a Source of these bytes has.
+uint64_t checksum(const FileTensor &tensor);
+
 /// Opens the tensors, or the parts of them, that `Source`s refer to. Bytes are mapped, not read; what a
 /// source says is checked.
 class SourceFiles {

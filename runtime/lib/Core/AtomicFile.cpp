@@ -1,4 +1,4 @@
-//===- AtomicFile.cpp - Files that appear whole or not at all -------------===//
+//===- AtomicFile.cpp - Files and folders that appear whole -------------===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -13,6 +13,8 @@
 #include "llvm/Support/FileSystem.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
 #include <unistd.h>
 
 using namespace llvm;
@@ -66,6 +68,41 @@ Error tryWriteFileAtomically(StringRef path, function_ref<Error(raw_ostream &)> 
     error = cannotWrite(path, code);
   }
   (void)sys::fs::remove(temporary); // the first error is the one to report
+  return error;
+}
+
+/// Puts the folder `from` in the place of `to`; what was there, if anything, is at `from` then.
+static std::error_code replaceFolder(const std::string &from, const std::string &to) {
+  auto lastError = [] { return std::error_code(errno, std::generic_category()); };
+  if (!sys::fs::exists(to))
+    return sys::fs::rename(from, to);
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0)
+    return {};
+  if (errno != EINVAL && errno != ENOSYS)
+    return lastError();
+  // A file system that cannot exchange: for a moment there is nothing at `to`.
+  const std::string aside = from + ".old";
+  if (::rename(to.c_str(), aside.c_str()) != 0)
+    return lastError();
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    std::error_code code = lastError();
+    (void)::rename(aside.c_str(), to.c_str()); // the first error is the one to report
+    return code;
+  }
+  return sys::fs::rename(aside, from);
+}
+
+Error writeFolderAtomically(StringRef path, function_ref<Error(StringRef folder)> fill) {
+  const std::string target = path.size() > 1 ? path.rtrim('/').str() : path.str();
+  SmallString<256> temporary;
+  sys::fs::createUniquePath(target + ".tmp-%%%%%%%%", temporary, /*MakeAbsolute=*/false);
+  if (std::error_code code = sys::fs::create_directory(temporary, /*IgnoreExisting=*/false, sys::fs::all_all))
+    return cannotWrite(path, code);
+  Error error = fill(temporary);
+  if (!error)
+    if (std::error_code code = replaceFolder(temporary.str().str(), target))
+      error = cannotWrite(path, code);
+  (void)sys::fs::remove_directories(temporary);
   return error;
 }
 

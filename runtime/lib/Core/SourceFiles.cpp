@@ -10,6 +10,7 @@
 
 #include "phantom-rt/Error.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace llvm;
 
@@ -50,7 +51,16 @@ Expected<FileTensor> SourceFiles::openWhole(const Source &source) {
                      Twine(source.offset) + " are needed, but it has " + Twine(size));
   tensor.bytes = reinterpret_cast<const std::byte *>((*buffer)->getBufferStart()) + source.offset;
   tensor.owner = std::shared_ptr<MemoryBuffer>(std::move(*buffer));
+  if (source.checksum && *source.checksum != checksum(tensor))
+    return makeError("'" + source.file +
+                     "' was changed after the program was compiled: " + Twine(source.length) +
+                     " bytes at offset " + Twine(source.offset) + " are others; compile the model again");
   return tensor;
+}
+
+uint64_t checksum(const FileTensor &tensor) {
+  const auto *bytes = reinterpret_cast<const uint8_t *>(tensor.bytes);
+  return xxh3_64bits(ArrayRef(bytes, size_t(tensor.elements() * byteWidth(tensor.element))));
 }
 
 } // namespace phantom::rt
