@@ -195,3 +195,22 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
     return diagnostics.error("cannot use '" + model + "'");
   return compiled;
 }
+
+std::string phantom::printModel(ModuleOp model) {
+  std::string text;
+  raw_string_ostream out(text);
+  model->print(out, mlir::OpPrintingFlags().enableDebugInfo()); // exports name nodes as the model does
+  out << "\n";
+  return text;
+}
+
+Error phantom::visitModel(StringRef text, StringRef name, function_ref<mlir::LogicalResult(ModuleOp)> visit) {
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  Diagnostics diagnostics(context, /*remarks=*/false, /*strict=*/false);
+  OwningOpRef<ModuleOp> model = mlir::parseSourceString<ModuleOp>(text, &context, name);
+  if (!model || failed(visit(*model)))
+    return diagnostics.error("cannot use '" + name + "'");
+  return Error::success();
+}

@@ -11,6 +11,7 @@
 #include "phantom-rt/Schedule.h"
 
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 
 #include <cmath>
 
@@ -22,11 +23,15 @@ namespace {
 cl::SubCommand trainCommand("train", "train a model on data, and evaluate it on held-out data");
 cl::SubCommand evalCommand("eval", "print a model's loss and accuracy on data");
 cl::SubCommand inferCommand("infer", "write a model's outputs for data");
-cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand};
-cl::SubCommandGroup withLoss{&trainCommand, &evalCommand};
+cl::SubCommand compileCommand("compile", "write a folder that the other commands run without compiling");
+cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand, &compileCommand};
+cl::SubCommandGroup running{&trainCommand, &evalCommand, &inferCommand};
+cl::SubCommandGroup withLoss{&trainCommand, &evalCommand, &compileCommand};
+cl::SubCommandGroup withTargets{&trainCommand, &evalCommand};
+cl::SubCommandGroup withOptimizer{&trainCommand, &compileCommand};
 cl::SubCommandGroup trainOnly{&trainCommand};
-cl::SubCommandGroup evalOnly{&evalCommand};
 cl::SubCommandGroup inferOnly{&inferCommand};
+cl::SubCommandGroup compileOnly{&compileCommand};
 
 cl::OptionCategory partitionFlags("Partition"), dataFlags("Data"), trainingFlags("Training"),
     outputFlags("Output"), executionFlags("Execution");
@@ -45,7 +50,8 @@ struct Switch : cl::opt<bool> {
       : cl::opt<bool>(StringRef(name), cl::desc(help), cl::init(false), cl::sub(group), cl::cat(category)) {}
 };
 
-cl::opt<std::string> model(cl::Positional, cl::desc("<model.onnx | model.mlir>"), cl::sub(everywhere));
+cl::opt<std::string> model(cl::Positional, cl::desc("<model.onnx | model.mlir | compiled folder>"),
+                           cl::sub(everywhere));
 
 Text strategy("strategy", everywhere, partitionFlags, "NAME", "phantom, tensor or megatron", "phantom");
 Text ranks("ranks", everywhere, partitionFlags, "P", "ranks of the phantom axis (1)", "1");
@@ -59,11 +65,11 @@ Text init("init", everywhere, partitionFlags, "START", "from-dense, random or fr
           "from-dense");
 Text dataParallel("data-parallel", everywhere, partitionFlags, "D", "not in this version, but for 1", "1");
 
-Text inputs("inputs", everywhere, dataFlags, "[NAME=]F.npy[,...]",
+Text inputs("inputs", running, dataFlags, "[NAME=]F.npy[,...]",
             "model inputs, one row per sample; for infer also whole arrays");
 Text constants("constants", everywhere, dataFlags, "NAME=F.npy[,...]",
                "inputs that become constants of the model: shapes, axes, single numbers");
-Text targets("targets", withLoss, dataFlags, "F.npy", "classes, or values of the output's shape");
+Text targets("targets", withTargets, dataFlags, "F.npy", "classes, or values of the output's shape");
 Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
 Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy", "held-out targets");
 Text batchSize("batch-size", everywhere, dataFlags, "B",
@@ -75,21 +81,21 @@ Text sharedParameters("shared-parameters", everywhere, dataFlags, "KIND",
                       "auto, keep or separate: what exporters merge because of equal values", "auto");
 
 Text loss("loss", withLoss, trainingFlags, "NAME", "cross-entropy, mse or bce", "cross-entropy");
-Text optimizer("optimizer", trainOnly, trainingFlags, "NAME", "sgd, momentum, adam or adamw", "sgd");
+Text optimizer("optimizer", withOptimizer, trainingFlags, "NAME", "sgd, momentum, adam or adamw", "sgd");
 Text learningRate("learning-rate", trainOnly, trainingFlags, "F", "highest learning rate (0.01)", "0.01");
-Text momentum("momentum", trainOnly, trainingFlags, "F", "of momentum (0.9)", "0.9");
-Text weightDecay("weight-decay", trainOnly, trainingFlags, "F", "decay of the weights (0)", "0");
+Text momentum("momentum", withOptimizer, trainingFlags, "F", "of momentum (0.9)", "0.9");
+Text weightDecay("weight-decay", withOptimizer, trainingFlags, "F", "decay of the weights (0)", "0");
 Text schedule("schedule", trainOnly, trainingFlags, "NAME", "constant, linear, cosine or wsd", "constant");
 Text warmup("warmup", trainOnly, trainingFlags, "F", "fraction of the steps in which the rate rises (0)",
             "0");
-Text trainable("trainable", trainOnly, trainingFlags, "GLOB",
+Text trainable("trainable", withOptimizer, trainingFlags, "GLOB",
                "names of the parameters that are trained (those the import chose)");
-Text frozen("frozen", trainOnly, trainingFlags, "GLOB", "names of parameters that are not trained");
+Text frozen("frozen", withOptimizer, trainingFlags, "GLOB", "names of parameters that are not trained");
 Text steps("steps", trainOnly, trainingFlags, "N", "steps to train");
 Text epochs("epochs", trainOnly, trainingFlags, "N", "passes over the data, instead of --steps");
 Text targetLoss("target-loss", trainOnly, trainingFlags, "F",
                 "stop after the first step with a loss not above F");
-Text seed("seed", everywhere, trainingFlags, "S", "of random starts and of the data's order (0)", "0");
+Text seed("seed", running, trainingFlags, "S", "of random starts and of the data's order (0)", "0");
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
                "f32, or f64 with --gemm reference (bf16: not in this version)", "f32");
@@ -97,16 +103,19 @@ Text gemm("gemm", everywhere, executionFlags, "KIND", "auto (library) or referen
 Text device("device", everywhere, executionFlags, "NAME", "cpu (cuda, sim: not in this version)", "cpu");
 Text communicator("communicator", everywhere, executionFlags, "NAME",
                   "threads (mpi, nccl, sim: not in this version)", "threads");
-Text timeout("timeout", everywhere, executionFlags, "SECONDS",
-             "deadline of every wait for another rank (120)", "120");
-Text bind("bind", everywhere, executionFlags, "KIND", "core (a core per rank) or none", "core");
-Text threadsPerRank("threads-per-rank", everywhere, executionFlags, "N", "threads of each rank's GEMMs (1)",
+Text timeout("timeout", running, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
+             "120");
+Text bind("bind", running, executionFlags, "KIND", "core (a core per rank) or none", "core");
+Text threadsPerRank("threads-per-rank", running, executionFlags, "N", "threads of each rank's GEMMs (1)",
                     "1");
 Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
 
+Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
+Text commands("commands", compileOnly, outputFlags, "NAME[,...]",
+              "what the folder can do: train, eval, infer (all of them)", "train,eval,infer");
 Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
              "files to write; NAME where the model has several outputs");
 Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
@@ -120,11 +129,18 @@ Text save("save", trainOnly, outputFlags, "F.safetensors | F.onnx",
 Switch dense("dense", trainOnly, outputFlags, "--save F.onnx: one weight per layer (the default)");
 Switch factored("factored", trainOnly, outputFlags,
                 "--save F.onnx: phantom layers as their factors, smaller and faster");
-Switch quiet("quiet", everywhere, outputFlags, "no progress");
+Switch quiet("quiet", running, outputFlags, "no progress");
 
 Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR", "not in this version");
 Text checkpointEvery("checkpoint-every", trainOnly, outputFlags, "N", "not in this version");
 Switch resume("resume", trainOnly, outputFlags, "not in this version");
+
+/// The flags whose values a compiled folder has: what depends on them was decided when it was made.
+const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select,          &firstLayer,
+                                     &lastLayer, &init,     &constants,  &batchSize,       &dataDir,
+                                     &loss,      &momentum, &optimizer,  &trainable,       &weightDecay,
+                                     &frozen,    &gemm,     &precision,  &sharedParameters};
+const Switch *const compiledSwitches[] = {&noOverlap, &noFusion};
 
 Error flagError(const Text &flag, const Twine &message) {
   return createStringError("--" + flag.ArgStr + " " + flag.getValue() + ": " + message);
@@ -227,6 +243,8 @@ Error readPartition(RunOptions &options) {
       return flagError(constants, "names '" + file.name + "' twice");
   }
   if (StringRef(init).consume_front("from-file=")) {
+    if (options.command == Command::Compile)
+      return flagError(init, "parameters are read when the folder is run: give it to train, eval or infer");
     options.session.parameterFile = StringRef(init).drop_front(strlen("from-file=")).str();
     if (options.session.parameterFile.empty())
       return flagError(init, "name a file: from-file=F.safetensors");
@@ -268,7 +286,7 @@ Error readExecution(RunOptions &options) {
            [&] { return assign(options.session.threadsPerRank, integer(threadsPerRank, 1, 1024)); },
            [&] { return assign(options.session.seed, integer(seed, 0)); }}))
     return error;
-  if (compile.doublePrecision && !compile.referenceGemm)
+  if (compile.doublePrecision && !compile.referenceGemm && !options.isCompiled)
     return createStringError("--precision f64 needs --gemm reference");
   compile.fuseEpilogues = !noFusion;
   compile.overlapExchanges = !noOverlap;
@@ -308,27 +326,27 @@ Error readSave(RunOptions &options) {
   return Error::success();
 }
 
+Error readOptimizer(RunOptions &options) {
+  options.compile.trainable = trainable;
+  options.compile.frozen = frozen;
+  return firstError({[&] {
+                       return assign(options.compile.optimizer,
+                                     choice<OptimizerKind>(optimizer, {{"sgd", OptimizerKind::Sgd},
+                                                                       {"momentum", OptimizerKind::Momentum},
+                                                                       {"adam", OptimizerKind::Adam},
+                                                                       {"adamw", OptimizerKind::AdamW}}));
+                     },
+                     [&] { return assign(options.compile.momentum, number(momentum, 0)); },
+                     [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); }});
+}
+
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
-  if (Error error = firstError(
-          {[&] { return readData(inputs, &targets, train.data); }, [&] { return readLoss(options); },
-           [&] {
-             return assign(options.compile.optimizer,
-                           choice<OptimizerKind>(optimizer, {{"sgd", OptimizerKind::Sgd},
-                                                             {"momentum", OptimizerKind::Momentum},
-                                                             {"adam", OptimizerKind::Adam},
-                                                             {"adamw", OptimizerKind::AdamW}}));
-           },
-           [&] { return assign(train.learningRate, number(learningRate, 0)); },
-           [&] { return assign(options.compile.momentum, number(momentum, 0)); },
-           [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); },
-           [&] {
-             options.compile.trainable = trainable;
-             options.compile.frozen = frozen;
-             return Error::success();
-           },
-           [&] { return assign(train.warmupFraction, number(warmup, 0)); },
-           [&] { return assign(train.schedule, rt::parseSchedule(schedule)); }}))
+  if (Error error = firstError({[&] { return readData(inputs, &targets, train.data); },
+                                [&] { return readLoss(options); }, [&] { return readOptimizer(options); },
+                                [&] { return assign(train.learningRate, number(learningRate, 0)); },
+                                [&] { return assign(train.warmupFraction, number(warmup, 0)); },
+                                [&] { return assign(train.schedule, rt::parseSchedule(schedule)); }}))
     return error;
   if (steps.given() == epochs.given())
     return createStringError("give one of --steps and --epochs");
@@ -357,8 +375,35 @@ Error readTraining(RunOptions &options) {
   return Error::success();
 }
 
+Error readCompile(RunOptions &options) {
+  if (!folder.given() || folder.empty())
+    return createStringError("-o is missing: name the folder to write");
+  options.folder = folder;
+  std::vector<std::string> &functions = options.compile.functions;
+  SmallVector<StringRef> names;
+  StringRef(commands).split(names, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef name : names) {
+    if (name == "infer")
+      functions.push_back("forward");
+    else if (name == "eval")
+      functions.push_back("evaluate");
+    else if (name == "train")
+      append_range(functions, std::initializer_list<const char *>{"train_step", "gradients"});
+    else
+      return flagError(commands, "'" + name + "' is unknown; use some of train, eval, infer");
+  }
+  if (functions.empty())
+    return flagError(commands, "name at least one of train, eval, infer");
+  if (is_contained(functions, "evaluate") || is_contained(functions, "train_step"))
+    if (Error error = readLoss(options))
+      return error;
+  return readOptimizer(options);
+}
+
 Error readCommand(RunOptions &options) {
   switch (options.command) {
+  case Command::Compile:
+    return readCompile(options);
   case Command::Train:
     return readTraining(options);
   case Command::Eval:
@@ -382,14 +427,16 @@ Error readCommand(RunOptions &options) {
 
 Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   StringRef first = argc > 1 ? argv[1] : "";
-  if (is_contained({"compile", "convert", "report"}, first))
+  if (is_contained({"convert", "report"}, first))
     return notInThisVersion(("'phantom-run " + first + "'").str());
   std::string problems;
   raw_string_ostream stream(problems);
   bool parsed = cl::ParseCommandLineOptions(
       argc, argv,
       "Trains, evaluates and runs feed-forward models over ranks.\n\n"
-      "  phantom-run train model.onnx --ranks 4 --ghost-width 8 --inputs x.npy --targets y.npy …\n",
+      "  phantom-run train model.onnx --ranks 4 --ghost-width 8 --inputs x.npy --targets y.npy …\n"
+      "  phantom-run compile model.onnx --ranks 4 --ghost-width 8 -o compiled\n"
+      "  phantom-run train compiled --inputs x.npy --targets y.npy …\n",
       &stream, nullptr, nullptr, /*LongOptionsUseDoubleDash=*/true);
   if (!parsed) {
     StringRef line = StringRef(problems).trim().split('\n').first;
@@ -404,12 +451,15 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     options.command = Command::Eval;
   else if (inferCommand)
     options.command = Command::Infer;
+  else if (compileCommand)
+    options.command = Command::Compile;
   else
     return createStringError(
-        "name a command: train, eval or infer; 'phantom-run train --help' lists its flags");
+        "name a command: train, eval, infer or compile; 'phantom-run train --help' lists its flags");
   options.model = model;
   if (options.model.empty())
     return createStringError("name a model (.onnx or .mlir)");
+  options.isCompiled = options.command != Command::Compile && sys::fs::is_directory(options.model);
   if (Error error =
           firstError({[&] { return refuseLaterFlags(); }, [&] { return readPartition(options); },
                       [&] { return readExecution(options); }, [&] { return readCommand(options); }}))
@@ -418,6 +468,43 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))
       return error;
   return options;
+}
+
+std::map<std::string, std::string> compiledFlags() {
+  std::map<std::string, std::string> values;
+  for (const Text *flag : compiledTexts)
+    values[flag->ArgStr.str()] = flag->getValue();
+  for (const Switch *flag : compiledSwitches)
+    values[flag->ArgStr.str()] = flag->getValue() ? "true" : "false";
+  return values;
+}
+
+/// Whether two values of a flag are the same text, or the same number.
+static bool isSame(StringRef a, StringRef b) {
+  double first = 0, second = 0;
+  return a == b || (!a.getAsDouble(first) && !b.getAsDouble(second) && first == second);
+}
+
+Error checkAgainstPlan(StringRef compiled, const rt::Plan &plan) {
+  auto planned = [&](const cl::Option &flag) {
+    auto found = plan.options.find(flag.ArgStr.str());
+    return found == plan.options.end() ? StringRef() : StringRef(found->second);
+  };
+  constexpr StringLiteral advice = "; leave the flag out, or compile the model again";
+  for (const Text *flag : compiledTexts) {
+    // Parameters of a file may always replace the first values.
+    if (!flag->given() || isSame(*flag, planned(*flag)) ||
+        (flag == &init && StringRef(init).starts_with("from-file=")))
+      continue;
+    return flagError(*flag, "'" + compiled + "' was compiled " +
+                                (planned(*flag).empty() ? "without --" + flag->ArgStr
+                                                        : "with --" + flag->ArgStr + " " + planned(*flag)) +
+                                advice);
+  }
+  for (const Switch *flag : compiledSwitches)
+    if (flag->getValue() && planned(*flag) != "true")
+      return createStringError("--" + flag->ArgStr + ": '" + compiled + "' was compiled without it" + advice);
+  return Error::success();
 }
 
 } // namespace phantom::run

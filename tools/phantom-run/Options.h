@@ -9,18 +9,21 @@
 #ifndef PHANTOM_RUN_OPTIONS_H
 #define PHANTOM_RUN_OPTIONS_H
 
+#include "phantom-rt/CompiledFolder.h"
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
 #include "phantom/Target/ONNX/Export.h"
 
 namespace phantom::run {
 
-enum class Command { Train, Eval, Infer };
+enum class Command { Train, Eval, Infer, Compile };
 
 /// What the command line asks for, checked as far as that goes without the model.
 struct RunOptions {
   Command command = Command::Train;
-  std::string model;
+  std::string model;       ///< a file, or a compiled folder
+  bool isCompiled = false; ///< `model` is a folder
+  std::string folder;      ///< of compile: what to write
   CompileOptions compile;
   rt::SessionOptions session;
   rt::TrainOptions train;
@@ -39,6 +42,12 @@ struct RunOptions {
 
 /// Parses and checks the command line. A request for help or the version is answered, and ends the process.
 llvm::Expected<RunOptions> parseCommandLine(int argc, char **argv);
+
+/// The values of the flags that a compiled folder keeps, by name: Plan::options.
+std::map<std::string, std::string> compiledFlags();
+
+/// Checks that no flag contradicts what the folder `compiled` was compiled for.
+llvm::Error checkAgainstPlan(llvm::StringRef compiled, const rt::Plan &plan);
 
 } // namespace phantom::run
 

@@ -50,12 +50,12 @@ private:
 
 } // namespace
 
-mlir::LogicalResult Saver::prepare(mlir::ModuleOp module, const rt::Program &program) {
+mlir::LogicalResult Saver::prepare(mlir::ModuleOp module, StringRef path, const rt::Program &program) {
   ProgramTensors shapes(program);
   onnx::ExportOptions exportOptions;
   exportOptions.form = options.saveForm;
   exportOptions.trained = &shapes;
-  exportOptions.baseDir = sys::path::parent_path(options.model).str();
+  exportOptions.baseDir = sys::path::parent_path(path).str();
   mlir::FailureOr<onnx::OnnxExport> created = onnx::OnnxExport::create(module, exportOptions);
   if (failed(created))
     return mlir::failure();

@@ -19,8 +19,8 @@ class Saver {
 public:
   explicit Saver(const RunOptions &options) : options(options) {}
 
-  /// To be called with the model as it was read; for CompileOptions::onCompiled.
-  mlir::LogicalResult prepare(mlir::ModuleOp model, const rt::Program &program);
+  /// To be called with the model as it was read from `path`; for CompileOptions::onCompiled.
+  mlir::LogicalResult prepare(mlir::ModuleOp model, llvm::StringRef path, const rt::Program &program);
   /// Whether --factored finds nothing to factor.
   bool isFactoredInVain() const;
   llvm::Error save(rt::Session &session) const;

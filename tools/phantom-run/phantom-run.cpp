@@ -9,6 +9,7 @@
 #include "Options.h"
 #include "Save.h"
 
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -72,21 +73,85 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, const
   return report->stopReason == rt::StopReason::Interrupted ? kInterrupted : 0;
 }
 
+/// Compiles the model, and checks that the options had an effect.
+Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) {
+  if (options.savesOnnx())
+    options.compile.onCompiled = [&](mlir::ModuleOp model, const rt::Program &program) {
+      return saver.prepare(model, options.model, program);
+    };
+  Expected<rt::CompiledProgram> compiled = compileModel(options.model, options.compile);
+  if (compiled)
+    if (Error error = checkEffects(options, compiled->executable.program, saver))
+      return error;
+  return compiled;
+}
+
+Error writeCompiled(RunOptions &options) {
+  if (Error error = rt::checkMayReplace(options.folder))
+    return error;
+  std::string text;
+  options.compile.onCompiled = [&](mlir::ModuleOp model, const rt::Program &) {
+    text = printModel(model);
+    return mlir::success();
+  };
+  Saver saver(options);
+  Expected<rt::CompiledProgram> compiled = compileChecked(options, saver);
+  if (!compiled)
+    return compiled.takeError();
+  SmallString<128> model(options.model);
+  if (std::error_code code = sys::fs::make_absolute(model))
+    return createStringError(code, "cannot find '" + options.model + "'");
+  rt::Plan plan{model.str().str(), compiledFlags(), std::move(text)};
+  plan.options["batch-size"] = std::to_string(compiled->executable.program.batch);
+  return rt::writeCompiledFolder(options.folder, *compiled, plan);
+}
+
+/// Loads the compiled folder, and checks that it is for what the command line asks for.
+Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
+  Expected<rt::LoadedProgram> loaded = rt::loadCompiledFolder(options.model);
+  if (!loaded)
+    return loaded.takeError();
+  if (Error error = checkAgainstPlan(options.model, loaded->plan))
+    return error;
+  if (options.compile.remarks)
+    if (Error error = noEffect(options, "--remarks had no effect: '" + options.model + "' is compiled"))
+      return error;
+  const rt::Program &program = loaded->compiled.executable.program;
+  for (StringRef needed : options.compile.functions) {
+    StringRef name = needed == "forward" ? "infer" : needed;
+    StringRef command = name == "infer" ? "infer" : name == "evaluate" ? "eval" : "train";
+    if (!program.function(name.str()))
+      return createStringError("'" + options.model + "' was compiled without the command " + command +
+                               "; compile the model with --commands " + command);
+  }
+  options.strategyName = program.strategy;
+  options.compile.ranks = program.ranks;
+  if (options.savesOnnx())
+    if (Error error =
+            visitModel(loaded->plan.modelText, options.model + "/model.mlir", [&](mlir::ModuleOp model) {
+              return saver.prepare(model, loaded->plan.model, program);
+            }))
+      return error;
+  if (Error error = checkEffects(options, program, saver))
+    return error;
+  return std::move(loaded->compiled);
+}
+
 Expected<int> runTool(int argc, char **argv) {
   Expected<RunOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return options.takeError();
+  if (options->command == Command::Compile) {
+    if (Error error = writeCompiled(*options))
+      return error;
+    return 0;
+  }
   Saver saver(*options);
-  if (options->savesOnnx())
-    options->compile.onCompiled = [&](mlir::ModuleOp model, const rt::Program &program) {
-      return saver.prepare(model, program);
-    };
-  Expected<CompiledProgram> compiled = compileModel(options->model, options->compile);
+  Expected<rt::CompiledProgram> compiled =
+      options->isCompiled ? loadChecked(*options, saver) : compileChecked(*options, saver);
   if (!compiled)
     return compiled.takeError();
   const rt::Program &program = compiled->executable.program;
-  if (Error error = checkEffects(*options, program, saver))
-    return error;
   Expected<std::unique_ptr<rt::Session>> session =
       rt::Session::create(compiled->executable, options->session);
   if (!session)
@@ -105,6 +170,8 @@ Expected<int> runTool(int argc, char **argv) {
     if (Error error = (*session)->infer(options->inference, options->outputs))
       return error;
     return 0;
+  case Command::Compile:
+    break;
   }
   llvm_unreachable("unknown command");
 }
