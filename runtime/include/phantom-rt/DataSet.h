@@ -25,13 +25,18 @@ struct DataFiles {
   std::string targets; ///< empty for inference
 };
 
-/// The files of one data set, mapped, and checked against the arguments of a
-/// function: names, row sizes, element types, equal numbers of rows, and the
+struct HostData;
+
+/// The rows of one data set, in mapped files or in memory, checked against the
+/// arguments of a function: names, row sizes, element types, equal numbers of rows, and the
 /// values of class targets (and of BCE targets, which are probabilities).
 class DataSet {
 public:
   static llvm::Expected<DataSet> open(const DataFiles &files, const Program &program,
                                       const Function &function);
+
+  /// The memory must outlive the data set.
+  static llvm::Expected<DataSet> view(const HostData &data, const Program &program, const Function &function);
 
   int64_t rows() const { return rowCount; }
 
@@ -44,26 +49,38 @@ public:
 
 private:
   struct Column {
-    std::string path;
+    std::string label; ///< names it in messages
     FileTensor tensor;
     size_t argument = 0;
     ElementType element = ElementType::F32;
     int64_t width = 0; ///< elements of a row
   };
 
-  llvm::Error addColumn(const Program &program, const Function &function, size_t argument,
-                        llvm::StringRef path);
+  llvm::Error addColumn(const Program &program, const Function &function, size_t argument, std::string label,
+                        FileTensor tensor);
 
   std::vector<Column> columns;
   int64_t rowCount = 0;
 };
 
+/// Data that somebody gives for an input: the input's name, which may be empty where there is only one, and
+/// what messages call the data.
+struct GivenInput {
+  std::string name;
+  std::string label;
+};
+
+/// The index of the data for each argument of the function; nothing where an argument takes none. An input
+/// without data, or data without an input, is an error.
+llvm::Expected<std::vector<std::optional<size_t>>> matchInputs(llvm::ArrayRef<GivenInput> given,
+                                                               const Function &function);
+
 /// The file of each argument of the function, in order; empty where an argument takes none. An input without
 /// a file, or a file without an input, is an error.
 llvm::Expected<std::vector<std::string>> matchFiles(const DataFiles &files, const Function &function);
 
-/// Checks that the values of an input of indices are in its range.
-llvm::Error checkIndices(llvm::StringRef path, const FileTensor &tensor, const Argument &argument);
+/// Checks that the values of an input of indices are in its range; `label` names the data.
+llvm::Error checkIndices(llvm::StringRef label, const FileTensor &tensor, const Argument &argument);
 
 /// The number of classes: the program's, or the last dimension of the model's
 /// output; 0 if no function of the program returns it.

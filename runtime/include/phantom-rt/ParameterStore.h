@@ -66,6 +66,12 @@ public:
   /// The index of the parameter `name`, or nothing.
   std::optional<size_t> find(llvm::StringRef name) const;
 
+  /// The tensor of all ranks together.
+  HostTensor get(size_t parameter) const;
+
+  /// Copies the tensor of all ranks together to the ranks' parts; `whole` has the size that `get` gives.
+  void set(size_t parameter, const std::byte *whole);
+
   /// Writes the global tensors of all parameters, optimizer state included.
   llvm::Error save(llvm::StringRef path) const;
 

@@ -10,6 +10,7 @@
 #define PHANTOM_RT_SESSION_H
 
 #include "phantom-rt/DataSet.h"
+#include "phantom-rt/HostData.h"
 #include "phantom-rt/Schedule.h"
 
 #include <memory>
@@ -84,6 +85,18 @@ public:
   /// otherwise over all rows, in batches, if the model has a batch.
   llvm::Error infer(const DataFiles &data, llvm::ArrayRef<NamedFile> outputs);
 
+  /// Likewise, of rows in memory, in batches; of a model without a batch, of whole arrays, whatever `rows`
+  /// is.
+  llvm::Error infer(const HostData &data, llvm::ArrayRef<HostOutput> outputs);
+
+  /// The rows that one run of "infer" takes; 0 where its inputs and outputs have no common first dimension.
+  int64_t inferenceBatch() const;
+
+  /// Runs "train_step" on one batch of rows, and returns its loss, that of the parameters before the step.
+  /// The steps count from 1; `restart` makes the next one the first.
+  llvm::Expected<double> trainStep(const HostData &data, double learningRate);
+  void restart() { stepsDone = 0; }
+
   /// Runs "gradients" on the first batch of rows, in file order, and writes
   /// the gradient of each parameter, in the global shapes that parameter
   /// files have. Returns the loss.
@@ -109,6 +122,7 @@ private:
   std::unique_ptr<CpuRuntime> device;
   std::map<std::string, std::unique_ptr<FunctionInstance>> instances;
   uint64_t seed = 0;
+  int64_t stepsDone = 0; ///< by trainStep
 };
 
 /// One line that says how a run ended, for people.

@@ -36,14 +36,28 @@ std::optional<size_t> ParameterStore::find(StringRef name) const {
   return std::nullopt;
 }
 
+HostTensor ParameterStore::get(size_t parameter) const {
+  return gatherParts(program.parameters[parameter], program.ranks,
+                     [&](int64_t rank) { return address(rank, parameter); });
+}
+
+void ParameterStore::set(size_t index, const std::byte *whole) {
+  const Parameter &parameter = program.parameters[index];
+  const int64_t width = byteWidth(parameter.type.element);
+  for (int64_t rank = 0; rank < program.ranks; ++rank)
+    forEachRun(parameter, program.ranks, rank, [&](int64_t global, int64_t local, int64_t count) {
+      if (count > 0)
+        std::memcpy(address(rank, index) + local * width, whole + global * width, count * width);
+    });
+}
+
 Error ParameterStore::save(StringRef path) const {
   std::vector<HostTensor> wholes;
   std::vector<NamedTensor> tensors;
   wholes.reserve(program.parameters.size());
   for (size_t i = 0; i < program.parameters.size(); ++i) {
-    const Parameter &parameter = program.parameters[i];
-    wholes.push_back(gatherParts(parameter, program.ranks, [&](int64_t rank) { return address(rank, i); }));
-    tensors.push_back({parameter.name, wholes.back().type, wholes.back().bytes.data()});
+    wholes.push_back(get(i));
+    tensors.push_back({program.parameters[i].name, wholes.back().type, wholes.back().bytes.data()});
   }
   return writeSafeTensors(path, tensors,
                           {{"strategy", program.strategy}, {"ranks", std::to_string(program.ranks)}});
@@ -71,12 +85,7 @@ Error ParameterStore::load(StringRef path) {
         convert(*tensor, whole.element, "'" + path + "': tensor '" + parameter.name + "'");
     if (!values)
       return values.takeError();
-    const int64_t width = byteWidth(whole.element);
-    for (int64_t rank = 0; rank < program.ranks; ++rank)
-      forEachRun(parameter, program.ranks, rank, [&](int64_t global, int64_t local, int64_t count) {
-        if (count > 0)
-          std::memcpy(address(rank, i) + local * width, values->bytes.data() + global * width, count * width);
-      });
+    set(i, values->bytes.data());
   }
   return Error::success();
 }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Batches.h"
+#include "Outputs.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/Npy.h"
 #include "phantom-rt/Session.h"
@@ -17,15 +18,7 @@ using namespace llvm;
 
 namespace phantom::rt {
 
-namespace {
-
-/// A result of the function and the file that it goes to.
-struct Output {
-  const Result *result;
-  std::string path;
-};
-
-std::string outputNames(const Function &function) {
+static std::string outputNames(const Function &function) {
   std::string names;
   for (const Result &result : function.results)
     if (result.role == Role::Output)
@@ -33,32 +26,27 @@ std::string outputNames(const Function &function) {
   return names;
 }
 
-Expected<std::vector<Output>> matchOutputs(ArrayRef<NamedFile> files, const Function &function) {
-  std::vector<const Result *> results;
+Expected<std::vector<const Result *>> matchOutputs(ArrayRef<GivenOutput> given, const Function &function) {
+  std::vector<const Result *> results, matched;
   for (const Result &result : function.results)
     if (result.role == Role::Output)
       results.push_back(&result);
-  std::vector<Output> outputs;
-  for (const NamedFile &file : files) {
-    if (file.name.empty() && results.size() != 1)
-      return makeError("the model has the outputs " + outputNames(function) + ": say which one '" +
-                       file.path + "' is for, as NAME=" + file.path);
-    const Result *found = nullptr;
-    for (const Result *result : results)
-      if (file.name.empty() || result->name == file.name)
-        found = result;
-    if (!found)
-      return makeError("the model has no output '" + file.name + "'; its outputs are " +
+  for (const GivenOutput &output : given) {
+    if (output.name.empty() && results.size() != 1)
+      return makeError("the model has the outputs " + outputNames(function) + ": say which one " +
+                       output.label + " is for, by its name");
+    auto found = find_if(
+        results, [&](const Result *result) { return output.name.empty() || result->name == output.name; });
+    if (found == results.end())
+      return makeError("the model has no output '" + output.name + "'; its outputs are " +
                        outputNames(function));
-    for (const Output &output : outputs)
-      if (output.result == found)
-        return makeError("two files are given for the output '" + found->name + "'");
-    outputs.push_back({found, file.path});
+    if (is_contained(matched, *found))
+      return makeError("the output '" + (*found)->name + "' is asked for twice");
+    matched.push_back(*found);
   }
-  return outputs;
+  return matched;
 }
 
-/// Whether the first dimension of every input and output counts the rows of the batch.
 bool hasBatch(const Program &program, const Function &function) {
   for (const Argument &argument : function.arguments)
     if (argument.role == Role::Input &&
@@ -69,6 +57,40 @@ bool hasBatch(const Program &program, const Function &function) {
         (result.type.shape.empty() || result.type.shape[0] == 0 || result.type.shape[0] % program.batch))
       return false;
   return true;
+}
+
+Error copyRows(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+               ArrayRef<const Result *> results, ArrayRef<std::byte *> destinations) {
+  const int64_t batch = runtime.program().batch;
+  return forEachBatch(runtime, function, data, [&](int64_t first, int64_t valid) -> Error {
+    for (size_t i = 0; i < results.size(); ++i) {
+      const int64_t rowBytes = results[i]->type.bytes() / batch;
+      if (rowBytes > 0)
+        std::memcpy(destinations[i] + first * rowBytes, function.address(0, *results[i]), valid * rowBytes);
+    }
+    return Error::success();
+  });
+}
+
+namespace {
+
+/// A result of the function and the file that it goes to.
+struct Output {
+  const Result *result;
+  std::string path;
+};
+
+Expected<std::vector<Output>> matchOutputFiles(ArrayRef<NamedFile> files, const Function &function) {
+  std::vector<GivenOutput> given;
+  for (const NamedFile &file : files)
+    given.push_back({file.name, "'" + file.path + "'"});
+  Expected<std::vector<const Result *>> results = matchOutputs(given, function);
+  if (!results)
+    return results.takeError();
+  std::vector<Output> outputs;
+  for (size_t i = 0; i < files.size(); ++i)
+    outputs.push_back({(*results)[i], files[i].path});
+  return outputs;
 }
 
 /// Reads the files of all inputs where each has exactly its input's shape. Otherwise nothing, if the model
@@ -96,7 +118,7 @@ Expected<std::vector<std::pair<size_t, FileTensor>>> readWhole(const DataFiles &
     if (!convertElements(tensor->element, tensor->bytes, argument.type.element, nullptr, 0))
       return makeError("'" + path + "' holds " + typeName(tensor->element) + ", but the input '" +
                        argument.name + "' needs " + typeName(argument.type.element));
-    if (Error error = checkIndices(path, *tensor, argument))
+    if (Error error = checkIndices("'" + path + "'", *tensor, argument))
       return error;
     tensors.emplace_back(i, std::move(*tensor));
   }
@@ -118,22 +140,18 @@ Error writeWhole(CpuRuntime &runtime, FunctionInstance &function,
 
 Error writeRows(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
                 ArrayRef<Output> outputs) {
-  const int64_t batch = runtime.program().batch;
   std::vector<HostTensor> wholes;
+  std::vector<const Result *> results;
+  std::vector<std::byte *> destinations;
   for (const Output &output : outputs) {
     TensorType type = output.result->type;
-    type.shape[0] = type.shape[0] / batch * data.rows();
+    type.shape[0] = type.shape[0] / runtime.program().batch * data.rows();
     wholes.emplace_back(type);
+    results.push_back(output.result);
   }
-  Error error = forEachBatch(runtime, function, data, [&](int64_t first, int64_t valid) -> Error {
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const int64_t rowBytes = outputs[i].result->type.bytes() / batch;
-      std::memcpy(wholes[i].bytes.data() + first * rowBytes, function.address(0, *outputs[i].result),
-                  valid * rowBytes);
-    }
-    return Error::success();
-  });
-  if (error)
+  for (HostTensor &whole : wholes)
+    destinations.push_back(whole.bytes.data());
+  if (Error error = copyRows(runtime, function, data, results, destinations))
     return error;
   for (size_t i = 0; i < outputs.size(); ++i)
     if (Error writing = writeNpy(outputs[i].path, wholes[i].type, wholes[i].bytes.data()))
@@ -143,12 +161,18 @@ Error writeRows(CpuRuntime &runtime, FunctionInstance &function, const DataSet &
 
 } // namespace
 
+int64_t Session::inferenceBatch() const {
+  const Program &program = device->program();
+  const Function *function = program.function("infer");
+  return function && hasBatch(program, *function) ? program.batch : 0;
+}
+
 Error Session::infer(const DataFiles &files, ArrayRef<NamedFile> outputFiles) {
   Expected<FunctionInstance *> function = instance("infer");
   if (!function)
     return function.takeError();
   const Function &signature = (*function)->function();
-  Expected<std::vector<Output>> outputs = matchOutputs(outputFiles, signature);
+  Expected<std::vector<Output>> outputs = matchOutputFiles(outputFiles, signature);
   if (!outputs)
     return outputs.takeError();
   Expected<std::vector<std::pair<size_t, FileTensor>>> tensors =

@@ -385,7 +385,7 @@ TEST_F(SessionTest, RefusesDataThatDoesNotFit) {
   refuse({{{"", with("none.npy", {0, 8})}}, with("none_t.npy", {0})}, "no rows");
   refuse({good.inputs, with("short_t.npy", {15})}, "15 rows, but");
   refuse({good.inputs, ""}, "no targets");
-  refuse({{}, good.targets}, "no data file is given for the model's input 'x'");
+  refuse({{}, good.targets}, "no data is given for the model's input 'x'");
   refuse({{{"z", good.inputs[0].path}}, good.targets}, "'x'");
   refuse({{good.inputs[0], {"z", good.inputs[0].path}}, good.targets}, "is not used");
   refuse({{{"", folder.file("absent.npy")}}, good.targets}, "absent.npy");
