@@ -118,6 +118,7 @@ SUITES = {
     "unit": run_unit,
     "execution": run_script(os.path.join("Execution", "run.py"), "--with-onnxruntime"),
     "onnx": run_script(os.path.join("ONNX", "run.py"), "--with-onnx-from-pypi"),
+    "install": run_script(os.path.join("Install", "run.py")),
     "docs": run_script(os.path.join("Docs", "run.py")),
 }
 
