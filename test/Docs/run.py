@@ -8,8 +8,8 @@
 """usage: run.py --tools-dir DIR [--jobs N] [--sanitize KIND] [--only TEXT]
 
 Every ```sh block of the documents below is run by bash, in order, in a scratch copy of the folder that it is written for,
-with the tools in PATH; the lines of a ```text block after it must occur in what it prints, in this order, where "…" stands
-for anything. Every relative link of every .md file must lead somewhere. The last line is "N passed, N failed".
+with the tools in PATH and `build` as the build folder; the lines of a ```text block after it must occur in what it prints,
+in this order, where "…" stands for anything. Every relative link of every .md file must lead somewhere. The last line is "N passed, N failed".
 """
 import argparse
 import os
@@ -23,6 +23,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 # document -> the folder its commands are run in; other blocks, as a quickstart's, are not run.
 DOCUMENTS = {
     "docs/Tutorial.md": ".",
+    "docs/Embedding.md": ".",
     "docs/onnx.md": "examples/digits",
     "examples/digits/README.md": "examples/digits",
     "examples/teacher/README.md": "examples/teacher",
@@ -57,6 +58,7 @@ def run_blocks(document, folder, options):
         for name in COPIED:
             if os.path.isdir(os.path.join(SOURCE, name)):
                 shutil.copytree(os.path.join(SOURCE, name), os.path.join(scratch, name))
+        os.symlink(os.path.dirname(os.path.abspath(options.tools_dir)), os.path.join(scratch, "build"))
         for line, commands, expected in blocks(text):
             run = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=os.path.join(scratch, folder),
                                  env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
