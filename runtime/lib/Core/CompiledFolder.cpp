@@ -76,7 +76,9 @@ static Error fixSources(Program &program) {
       continue; // found by name, whatever its values are
     auto [known, inserted] = checksums.try_emplace({source.file, source.offset});
     if (inserted) {
-      Expected<FileTensor> tensor = files.open(source);
+      Source whole = source;
+      whole.part.reset();
+      Expected<FileTensor> tensor = files.open(whole);
       if (!tensor)
         return makeError("parameter '" + parameter.name + "': " + toString(tensor.takeError()));
       known->second = checksum(*tensor);
