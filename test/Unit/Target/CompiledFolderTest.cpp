@@ -8,6 +8,7 @@
 
 #include "phantom-rt/CompiledFolder.h"
 #include "TestModels.h"
+#include "phantom-rt/SourceFiles.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"

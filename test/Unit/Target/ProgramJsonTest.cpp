@@ -63,7 +63,12 @@ TEST(ProgramJson, EveryMemberAndNameComesBack) {
     parameter.layout = Layout(i % 3);
     parameter.shardDim = parameter.layout == Layout::Shard ? 1 : 0;
     parameter.init = {
-        InitKind(i), Source{"a b.onnx", "", 5, 8, {ElementType::F64, {1}}, UINT64_MAX - i}, true, 4, 5, true};
+        InitKind(i),
+        Source{"a b.onnx", "", 5, 8, {ElementType::F64, {1}}, TensorPart{0, i, 1}, UINT64_MAX - i},
+        true,
+        4,
+        5,
+        true};
     parameter.stateOf = "w";
     program.parameters.push_back(parameter);
   }
@@ -89,16 +94,16 @@ TEST(ProgramJson, ErrorsNameFileAndPlace) {
   refuse("\"ranks\": 2", "\"ranks\": 99999999999999999999", "at program.ranks");
   refuse("\"ranks\"", "\"rank\"", "missing value at program.ranks");
   refuse("\"model\"", "\"extra\": 1, \"model\"", "unknown member at program.extra");
-  refuse("\"stacked\"", "\"stack\"", "unknown name at program.parameters[0].layout");
+  refuse("\"stacked\"", "\"stack\"", "unknown name at program.parameters[3].layout");
   refuse("\"f32[8, 8]\"", "\"f32[8, -8]\"",
-         "a tensor type, such as \"f32[64, 128]\" at program.parameters[0].type");
-  refuse("\"f32[8, 8]\"", "\"f32[8, 8,]\"", "at program.parameters[0].type");
-  refuse("\"f32[8, 8]\"", "\"f16[8, 8]\"", "at program.parameters[0].type");
-  refuse("\"f32[8, 8]\"", "\"f32[4294967296, 4294967296]\"", "at program.parameters[0].type");
+         "a tensor type, such as \"f32[64, 128]\" at program.parameters[3].type");
+  refuse("\"f32[8, 8]\"", "\"f32[8, 8,]\"", "at program.parameters[3].type");
+  refuse("\"f32[8, 8]\"", "\"f16[8, 8]\"", "at program.parameters[3].type");
+  refuse("\"f32[8, 8]\"", "\"f32[4294967296, 4294967296]\"", "at program.parameters[3].type");
   refuse("\"window\": 0", "\"window\": 4294967296", "at program.exchanges[0].window");
   refuse("\"op\": \"kernel\"", "\"op\": \"colonel\"", "expected \"gemm\", \"kernel\"");
   refuse("\"kernel\": \"", "\"kernel\": \"no.",
-         "one of the program's kernels at program.functions[0].commands[");
+         "one of the program's kernels at program.functions[1].commands[");
   refuse("\"mnk\": [", "\"mnk\": [1,", "3 sizes");
   refuse("\"c\": \"arena+", "\"c\": \"arena-", "expected a buffer");
   refuse("\"c\": \"arena+", "\"c\": \"attic+", "expected a buffer");

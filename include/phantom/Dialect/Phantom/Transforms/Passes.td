@@ -20,6 +20,9 @@ def PhantomRecognize : Pass<"phantom-recognize", "::mlir::ModuleOp"> {
     factors in any spelling and order, becomes `phantom.normalize`, with its scale and shift. What is computed twice is
     computed once. A remark explains each near miss.
 
+    Constants then come first, and broadcasts before their first use, in the order of their uses: models that compute the same
+    in the same order have the same IR, however they were written.
+
     ```mlir
     %m = phantom.linear %x, %w : (tensor<8x4xf32>, tensor<3x4xf32>) -> tensor<8x3xf32>
     %c = phantom.broadcast %b : (tensor<3xf32>) -> tensor<8x3xf32>
