@@ -429,6 +429,8 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   StringRef first = argc > 1 ? argv[1] : "";
   if (is_contained({"convert", "report"}, first))
     return notInThisVersion(("'phantom-run " + first + "'").str());
+  // All of ours belong to a command; those of the top level are LLVM's own.
+  cl::HideUnrelatedOptions(trainingFlags);
   std::string problems;
   raw_string_ostream stream(problems);
   bool parsed = cl::ParseCommandLineOptions(
