@@ -55,8 +55,8 @@ def measure(everyone, rounds, seconds):
 
 def measure_row(options, strategy, width, layers, batch, k):
     """One line of the table."""
-    options.strategy, options.width, options.layers, options.batch = strategy, width, layers, batch
-    options.ghost_width = k or 0
+    net = dict(strategy=strategy, width=width, layers=layers, batch=batch, ghost_width=k or 0)
+    options = argparse.Namespace(**{**vars(options), **net})
     with tempfile.TemporaryDirectory(prefix="phantom-peers-") as folder:
         contestants.save_model(folder, options)
         everyone = [contestants.Ours(options.tools_dir, options, name, folder) for name in contestants.OURS[strategy]]
