@@ -1,4 +1,4 @@
-//===- bare_gemm.cpp - A list of GEMMs in bare oneDNN calls ----------------===//
+//===- bare_gemm.cpp - A list of GEMMs in bare library calls ---------------===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,24 +6,32 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// usage: bare_gemm RANKS SECONDS < list
+// usage: bare_gemm RANKS SECONDS [kernels] < list
 //
 // Each input line "M N K transA transB" is C[M,N] = op(A) · op(B) in f32. Every
 // rank, a pinned thread, runs the whole list on its own buffers, again and again
-// for SECONDS; prints the median time of one pass, in seconds. It is the floor
-// under a training step that consists of these GEMMs.
+// for SECONDS, each time by another of the linked kernels: oneDNN's matmul, the
+// same on weights that it packs first (packing included), oneDNN's sgemm and
+// OpenBLAS. Prints the floor under a training step of these GEMMs, in seconds:
+// the sum of the median times of each GEMM by the kernel that is fastest for it.
+//
+// With `kernels`, prints a line for each GEMM instead: its shape and the median
+// microseconds of each kernel.
 //
 //===----------------------------------------------------------------------===//
 
+#include <cblas.h>
 #include <dnnl.hpp>
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <barrier>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -35,14 +43,26 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+enum Kernel { Matmul, Packed, Sgemm, OpenBlas, KernelCount };
+constexpr std::array<const char *, KernelCount> kernelNames = {"matmul", "packed", "sgemm", "openblas"};
+
 struct Shape {
   int64_t m, n, k;
   bool transA, transB;
 };
 
-struct Gemm {
-  dnnl::matmul primitive;
-  std::unordered_map<int, dnnl::memory> arguments;
+/// One product with its own buffers, in all kernels.
+class Gemm {
+public:
+  Gemm(const Shape &shape, const dnnl::engine &engine);
+
+  void run(Kernel kernel, dnnl::stream &stream);
+
+private:
+  Shape shape;
+  dnnl::matmul plain, packed;
+  dnnl::reorder pack;
+  dnnl::memory a, b, c, packedB;
 };
 
 dnnl::memory::desc matrix(int64_t rows, int64_t columns, bool transposed) {
@@ -59,15 +79,42 @@ dnnl::memory filled(const dnnl::memory::desc &desc, const dnnl::engine &engine) 
   return memory;
 }
 
-Gemm plan(const Shape &shape, const dnnl::engine &engine) {
-  auto a = matrix(shape.m, shape.k, shape.transA);
-  auto b = matrix(shape.k, shape.n, shape.transB);
-  auto c = matrix(shape.m, shape.n, false);
-  dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(a, b, c), engine);
-  return {dnnl::matmul(desc),
-          {{DNNL_ARG_SRC, filled(a, engine)},
-           {DNNL_ARG_WEIGHTS, filled(b, engine)},
-           {DNNL_ARG_DST, filled(c, engine)}}};
+Gemm::Gemm(const Shape &shape, const dnnl::engine &engine)
+    : shape(shape), a(filled(matrix(shape.m, shape.k, shape.transA), engine)),
+      b(filled(matrix(shape.k, shape.n, shape.transB), engine)),
+      c(filled(matrix(shape.m, shape.n, false), engine)) {
+  plain = dnnl::matmul({dnnl::matmul::desc(a.get_desc(), b.get_desc(), c.get_desc()), engine});
+  dnnl::memory::desc any({shape.k, shape.n}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+  dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(a.get_desc(), any, c.get_desc()), engine);
+  packed = dnnl::matmul(desc);
+  packedB = dnnl::memory(desc.weights_desc(), engine);
+  pack = dnnl::reorder(b, packedB);
+}
+
+void Gemm::run(Kernel kernel, dnnl::stream &stream) {
+  const auto [m, n, k, transA, transB] = shape;
+  auto *left = static_cast<float *>(a.get_data_handle()), *right = static_cast<float *>(b.get_data_handle());
+  auto *result = static_cast<float *>(c.get_data_handle());
+  const int64_t lda = transA ? m : k, ldb = transB ? k : n;
+  switch (kernel) {
+  case Matmul:
+    plain.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
+    return;
+  case Packed:
+    pack.execute(stream, b, packedB);
+    packed.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, packedB}, {DNNL_ARG_DST, c}});
+    return;
+  case Sgemm:
+    dnnl_sgemm(transA ? 'T' : 'N', transB ? 'T' : 'N', m, n, k, 1, left, lda, right, ldb, 0, result, n);
+    return;
+  case OpenBlas:
+    cblas_sgemm(CblasRowMajor, transA ? CblasTrans : CblasNoTrans, transB ? CblasTrans : CblasNoTrans,
+                blasint(m), blasint(n), blasint(k), 1, left, blasint(lda), right, blasint(ldb), 0, result,
+                blasint(n));
+    return;
+  case KernelCount:
+    return;
+  }
 }
 
 void pinToCore(unsigned core) {
@@ -77,52 +124,69 @@ void pinToCore(unsigned core) {
   pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
-/// Times of rank 0, between barriers: a pass ends when the slowest rank has ended it.
-std::vector<double> measure(const std::vector<Shape> &shapes, unsigned ranks, double seconds) {
-  std::vector<double> times;
-  std::barrier barrier(ranks);
-  std::atomic<bool> done = false;
-  auto rankMain = [&](unsigned rank) {
-    pinToCore(rank);
-    omp_set_num_threads(1);
-    dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-    dnnl::stream stream(engine);
-    std::vector<Gemm> gemms;
-    for (const Shape &shape : shapes)
-      gemms.push_back(plan(shape, engine));
-    barrier.arrive_and_wait();
-    Clock::time_point start = Clock::now();
-    for (int64_t pass = 0; !done; ++pass) {
-      Clock::time_point begin = Clock::now();
-      for (Gemm &gemm : gemms)
-        gemm.primitive.execute(stream, gemm.arguments);
-      stream.wait();
-      barrier.arrive_and_wait();
-      if (rank == 0) {
-        Clock::time_point end = Clock::now();
-        if (pass >= 2) // the first passes create JIT code and touch the pages
-          times.push_back(std::chrono::duration<double>(end - begin).count());
-        done = times.size() >= 3 && std::chrono::duration<double>(end - start).count() > seconds;
-      }
-      barrier.arrive_and_wait();
+/// Seconds by GEMM, kernel and pass, of all ranks.
+using Times = std::vector<std::array<std::vector<double>, KernelCount>>;
+
+/// The passes of one rank.
+void runRank(const std::vector<Shape> &shapes, unsigned rank, double seconds, std::barrier<> &barrier,
+             std::atomic<bool> &done, Times &times) {
+  pinToCore(rank);
+  omp_set_num_threads(1);
+  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  std::vector<Gemm> gemms;
+  for (const Shape &shape : shapes)
+    gemms.emplace_back(shape, engine);
+  barrier.arrive_and_wait();
+  const Clock::time_point start = Clock::now();
+  constexpr int64_t warmUp = KernelCount, least = 4 * KernelCount; // the first passes compile and touch pages
+  for (int64_t pass = 0; !done; ++pass) {
+    const auto kernel = Kernel(pass % KernelCount);
+    for (size_t i = 0; i < gemms.size(); ++i) {
+      const Clock::time_point begin = Clock::now();
+      gemms[i].run(kernel, stream);
+      if (pass >= warmUp)
+        times[i][kernel].push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     }
-  };
+    barrier.arrive_and_wait();
+    if (rank == 0)
+      done = pass >= least && std::chrono::duration<double>(Clock::now() - start).count() > seconds;
+    barrier.arrive_and_wait();
+  }
+}
+
+double median(std::vector<double> values) {
+  auto middle = values.begin() + long(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+Times measure(const std::vector<Shape> &shapes, unsigned ranks, double seconds) {
+  std::barrier<> barrier(ranks);
+  std::atomic<bool> done = false;
+  std::vector<Times> byRank(ranks, Times(shapes.size()));
   std::vector<std::thread> threads;
-  for (unsigned rank = 1; rank < ranks; ++rank)
-    threads.emplace_back(rankMain, rank);
-  rankMain(0);
+  for (unsigned rank = 0; rank < ranks; ++rank)
+    threads.emplace_back([&, rank] { runRank(shapes, rank, seconds, barrier, done, byRank[rank]); });
   for (std::thread &thread : threads)
     thread.join();
-  return times;
+  Times &all = byRank[0];
+  for (unsigned rank = 1; rank < ranks; ++rank)
+    for (size_t i = 0; i < shapes.size(); ++i)
+      for (size_t kernel = 0; kernel < KernelCount; ++kernel)
+        all[i][kernel].insert(all[i][kernel].end(), byRank[rank][i][kernel].begin(),
+                              byRank[rank][i][kernel].end());
+  return std::move(all);
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
-  int ranks = argc == 3 ? std::atoi(argv[1]) : 0;
-  double seconds = argc == 3 ? std::atof(argv[2]) : 0;
-  if (ranks < 1 || seconds <= 0) {
-    std::cerr << "usage: bare_gemm RANKS SECONDS < list of 'M N K transA transB'\n";
+  const bool perKernel = argc == 4 && std::string_view(argv[3]) == "kernels";
+  const int ranks = argc >= 3 ? std::atoi(argv[1]) : 0;
+  const double seconds = argc >= 3 ? std::atof(argv[2]) : 0;
+  if (ranks < 1 || seconds <= 0 || (argc != 3 && !perKernel)) {
+    std::cerr << "usage: bare_gemm RANKS SECONDS [kernels] < list of 'M N K transA transB'\n";
     return 1;
   }
   std::vector<Shape> shapes;
@@ -133,8 +197,23 @@ int main(int argc, char **argv) {
     std::cerr << "bare_gemm: error: the list is empty or line " << shapes.size() + 1 << " is malformed\n";
     return 1;
   }
-  std::vector<double> times = measure(shapes, unsigned(ranks), seconds);
-  std::nth_element(times.begin(), times.begin() + long(times.size() / 2), times.end());
-  std::cout << times[times.size() / 2] << "\n";
+  openblas_set_num_threads(1);
+  const Times times = measure(shapes, unsigned(ranks), seconds);
+  double sum = 0;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    std::array<double, KernelCount> medians;
+    for (size_t kernel = 0; kernel < KernelCount; ++kernel)
+      medians[kernel] = median(times[i][kernel]);
+    sum += *std::min_element(medians.begin(), medians.end());
+    if (!perKernel)
+      continue;
+    const Shape &s = shapes[i];
+    std::cout << s.m << " " << s.n << " " << s.k << " " << s.transA << " " << s.transB;
+    for (size_t kernel = 0; kernel < KernelCount; ++kernel)
+      std::cout << " " << kernelNames[kernel] << "=" << 1e6 * medians[kernel];
+    std::cout << "\n";
+  }
+  if (!perKernel)
+    std::cout << sum << "\n";
   return 0;
 }

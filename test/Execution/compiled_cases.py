@@ -7,6 +7,7 @@
 # ===-----------------------------------------------------------------------=== #
 """A compiled folder does what the model itself does, to the last bit, and says so where it cannot."""
 import contextlib
+import json
 import os
 import re
 
@@ -118,6 +119,37 @@ def only_inference(options):
         expect_error(scratch, ["train", "compiled", *data, "--steps", "1"], "without the command train")
 
 
+def measured_kernels(options):
+    """The choices of --autotune stay in the plan: one hash and the same bits in each run of the folder."""
+    with compiled(options, "--autotune") as scratch:
+        path, good = scratch.path("compiled/plan.json"), text(scratch, "compiled/plan.json")
+        measured = json.loads(good)["gemm_kernels"]["measured"]
+        check(len(measured) > 5, f"the plan has {measured}")
+        train = ["train", "compiled", "--inputs", "x.npy", "--targets", "t.npy", "--steps", "5", "--quiet"]
+        summaries = []
+        for name in "ab":
+            scratch.run(*train, "--save", f"{name}.safetensors", "--summary", f"{name}.json")
+            summaries.append(json.loads(text(scratch, f"{name}.json"))["gemm_kernels_hash"])
+        same_bytes(scratch, "a.safetensors", "b.safetensors")
+        check(summaries[0] == summaries[1], f"the hashes are {summaries}")
+        # The plan, and not the table, decides.
+        others = {shape: "onednn" if kernel != "onednn" else "onednn-sgemm" for shape, kernel in measured.items()}
+        plan = json.loads(good)
+        plan["gemm_kernels"]["measured"] = others
+        with open(path, "w") as file:
+            json.dump(plan, file)
+        scratch.run(*train, "--summary", "c.json")
+        check(json.loads(text(scratch, "c.json"))["gemm_kernels_hash"] != summaries[0], "the plan is not used")
+        for old, new, message in ((b'"onednn-sgemm"', b'"mkl"', "expected a GEMM kernel"), (b" nt", b" nx", "GEMM shape")):
+            check(old in json.dumps(plan).encode(), f"the plan has no {old}")
+            with open(path, "wb") as file:
+                file.write(json.dumps(plan).encode().replace(old, new))
+            expect_error(scratch, train, "plan.json", message)
+    with compiled(options) as scratch:
+        expect_error(scratch, ["eval", "compiled", "--inputs", "x.npy", "--targets", "t.npy", "--autotune"],
+                     "--autotune: 'compiled' was compiled without it")
+
+
 def damage(options):
     with compiled(options) as scratch:
         infer = ["infer", "compiled", "--inputs", "x.npy", "--outputs", "y.npy", "--bind", "none"]
@@ -179,6 +211,8 @@ def cases(options):
     yield "compiled/f64-p2", same_bits("phantom", 2, "mse", "sgd", ["--gemm", "reference", "--precision", "f64"])
     yield "compiled/save-dense", same_export("dense")
     yield "compiled/save-factored", same_export("factored")
+    yield "compiled/gemm-openblas", same_bits("phantom", 2, "mse", "sgd", ["--gemm", "openblas"])
+    yield "compiled/autotune", measured_kernels
     yield "compiled/contradictions", contradictions
     yield "compiled/only-inference", only_inference
     yield "compiled/damage", damage

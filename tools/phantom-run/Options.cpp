@@ -99,7 +99,11 @@ Text seed("seed", running, trainingFlags, "S", "of random starts and of the data
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
                "f32, or f64 with --gemm reference (bf16: not in this version)", "f32");
-Text gemm("gemm", everywhere, executionFlags, "KIND", "auto (library) or reference (plain loops)", "auto");
+Text gemm("gemm", everywhere, executionFlags, "KIND",
+          "auto (the fastest library by a table), onednn, onednn-sgemm, openblas, or reference (plain loops)",
+          "auto");
+Switch autotune("autotune", everywhere, executionFlags,
+                "measure which library is fastest for each GEMM, instead of the table");
 Text device("device", everywhere, executionFlags, "NAME", "cpu (cuda, sim: not in this version)", "cpu");
 Text communicator("communicator", everywhere, executionFlags, "NAME",
                   "threads (mpi, nccl, sim: not in this version)", "threads");
@@ -140,7 +144,7 @@ const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select
                                      &lastLayer, &init,     &constants,  &batchSize,       &dataDir,
                                      &loss,      &momentum, &optimizer,  &trainable,       &weightDecay,
                                      &frozen,    &gemm,     &precision,  &sharedParameters};
-const Switch *const compiledSwitches[] = {&noOverlap, &noFusion};
+const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune};
 
 Error flagError(const Text &flag, const Twine &message) {
   return createStringError("--" + flag.ArgStr + " " + flag.getValue() + ": " + message);
@@ -271,13 +275,28 @@ Error readPartition(RunOptions &options) {
        }});
 }
 
+Error readGemm(RunOptions &options) {
+  using Kernel = std::optional<rt::GemmKernel>;
+  options.compile.referenceGemm = gemm.getValue() == "reference";
+  if (Error error = assign(options.session.gemms.forced,
+                           choice<Kernel>(gemm, {{"auto", std::nullopt},
+                                                 {"onednn", rt::GemmKernel::OneDnn},
+                                                 {"onednn-sgemm", rt::GemmKernel::OneDnnSgemm},
+                                                 {"openblas", rt::GemmKernel::OpenBlas},
+                                                 {"reference", std::nullopt}})))
+    return error;
+  if (autotune && gemm.getValue() != "auto")
+    return createStringError("--autotune chooses from the libraries, and --gemm " + gemm.getValue() +
+                             " has chosen: leave one of them out");
+  options.autotune = autotune;
+  return Error::success();
+}
+
 Error readExecution(RunOptions &options) {
   CompileOptions &compile = options.compile;
   bool bindCores = true;
   if (Error error = firstError(
-          {[&] {
-             return assign(compile.referenceGemm, choice<bool>(gemm, {{"auto", false}, {"reference", true}}));
-           },
+          {[&] { return readGemm(options); },
            [&] {
              return assign(compile.doublePrecision, choice<bool>(precision, {{"f32", false}, {"f64", true}}));
            },

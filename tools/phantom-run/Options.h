@@ -36,6 +36,7 @@ struct RunOptions {
   std::string summaryFile;
   std::string strategyName;
   bool strict = false;
+  bool autotune = false; ///< measure which library computes each GEMM fastest
 
   bool savesOnnx() const { return llvm::StringRef(saveFile).ends_with(".onnx"); }
 };

@@ -9,6 +9,7 @@
 #include "Options.h"
 #include "Save.h"
 
+#include "phantom-rt/MeasureGemms.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -80,8 +81,14 @@ Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) 
       return saver.prepare(model, options.model, program);
     };
   Expected<rt::CompiledProgram> compiled = compileModel(options.model, options.compile);
-  if (compiled)
-    if (Error error = checkEffects(options, compiled->executable.program, saver))
+  if (!compiled)
+    return compiled.takeError();
+  const rt::Program &program = compiled->executable.program;
+  if (Error error = checkEffects(options, program, saver))
+    return error;
+  if (options.autotune)
+    if (Error error =
+            rt::measureGemms(program, teamOptions(options.session)).moveInto(options.session.gemms.measured))
       return error;
   return compiled;
 }
@@ -101,7 +108,7 @@ Error writeCompiled(RunOptions &options) {
   SmallString<128> model(options.model);
   if (std::error_code code = sys::fs::make_absolute(model))
     return createStringError(code, "cannot find '" + options.model + "'");
-  rt::Plan plan{model.str().str(), compiledFlags(), std::move(text)};
+  rt::Plan plan{model.str().str(), compiledFlags(), std::move(text), options.session.gemms};
   plan.options["batch-size"] = std::to_string(compiled->executable.program.batch);
   return rt::writeCompiledFolder(options.folder, *compiled, plan);
 }
@@ -124,6 +131,7 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
       return createStringError("'" + options.model + "' was compiled without the command " + command +
                                "; compile the model with --commands " + command);
   }
+  options.session.gemms = loaded->plan.gemms;
   options.strategyName = program.strategy;
   options.compile.ranks = program.ranks;
   if (options.savesOnnx())

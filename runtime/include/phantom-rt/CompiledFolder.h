@@ -15,6 +15,7 @@
 #ifndef PHANTOM_RT_COMPILEDFOLDER_H
 #define PHANTOM_RT_COMPILEDFOLDER_H
 
+#include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/Kernels.h"
 
 #include <map>
@@ -26,6 +27,7 @@ struct Plan {
   std::string model;                          ///< the absolute path of its file
   std::map<std::string, std::string> options; ///< values by the names of phantom-run's flags
   std::string modelText = {}; ///< of model.mlir; its sources are relative to the folder of `model`
+  GemmChoices gemms = {};     ///< made when the model was compiled
 
   bool operator==(const Plan &) const = default;
 };

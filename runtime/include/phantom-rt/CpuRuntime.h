@@ -21,6 +21,7 @@ namespace phantom::rt {
 struct CpuRuntimeOptions {
   uint64_t seed = 0;
   std::string parameterFile; ///< not empty: overwrite the parameters from it
+  GemmChoices gemms;
   RankTeamOptions team;
 };
 
@@ -36,6 +37,8 @@ public:
   const Program &program() const { return executable.program; }
   RankTeam &team() { return ranks; }
   ParameterStore &parameters() { return store; }
+  /// Equal where all GEMMs of the program are computed alike.
+  uint64_t gemmChoicesHash() const { return hashOfChoices(program(), gemms, threadsPerRank); }
   const ParameterStore &parameters() const { return store; }
 
   /// Binds a function on all ranks. The instance must not outlive the runtime.
@@ -49,6 +52,8 @@ private:
   const Executable &executable;
   ParameterStore store;
   std::vector<AlignedBuffer> windows, constants;
+  const GemmChoices gemms;
+  const int64_t threadsPerRank;
   RankTeam ranks;
 };
 

@@ -10,6 +10,7 @@
 #define PHANTOM_RT_RANKEXECUTOR_H
 
 #include "phantom-rt/Communicator.h"
+#include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/Program.h"
 #include "llvm/Support/Error.h"
 
@@ -25,6 +26,8 @@ struct RankBindings {
   std::byte *arena = nullptr;
   std::vector<std::byte *> windows;   ///< by window; the same on all ranks
   std::vector<std::byte *> constants; ///< by constant; never written
+  const GemmChoices *gemms = nullptr; ///< outlives the executor
+  int64_t threads = 1;                ///< of the rank's GEMMs
 };
 
 /// When one command ran on one rank.

@@ -24,8 +24,12 @@ struct SessionOptions {
   double timeoutSeconds = 120; ///< deadline of every wait for another rank
   bool bindThreads = true;
   int64_t threadsPerRank = 1;      ///< of the library's GEMMs
+  GemmChoices gemms;               ///< which library computes them
   FaultInjector *faults = nullptr; ///< tests only
 };
+
+/// Those of the session's ranks.
+RankTeamOptions teamOptions(const SessionOptions &options);
 
 struct TrainOptions {
   DataFiles data;
@@ -56,6 +60,7 @@ struct TrainReport {
   double modelCommBytesPerStep = 0;
   double modelEnergyJoulesPerStep = 0; ///< modelled, of all ranks together
   double modelEnergyJoules = 0;        ///< modelled, of all steps
+  uint64_t gemmChoicesHash = 0;        ///< see hashOfChoices
 };
 
 struct EvaluationReport {

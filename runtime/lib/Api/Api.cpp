@@ -121,6 +121,7 @@ static Error open(const char *folder, const phantom_options *given, phantom_sess
   sessionOptions.timeoutSeconds = options.timeout_seconds;
   sessionOptions.bindThreads = options.bind_threads != 0;
   sessionOptions.threadsPerRank = options.threads_per_rank;
+  sessionOptions.gemms = std::move(loaded->plan.gemms);
   if (Error error = Session::create(session->compiled.executable, sessionOptions).moveInto(session->session))
     return error;
   describe(*session);

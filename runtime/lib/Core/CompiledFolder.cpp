@@ -98,6 +98,14 @@ static void writePlan(const Plan &plan, const TargetCpu &target, StringRef progr
       for (const auto &[name, value] : plan.options)
         json.attribute(name, json::fixUTF8(value));
     });
+    json.attributeObject("gemm_kernels", [&] {
+      if (plan.gemms.forced)
+        json.attribute("forced", nameOf(*plan.gemms.forced));
+      json.attributeObject("measured", [&] {
+        for (const auto &[shape, kernel] : plan.gemms.measured)
+          json.attribute(textOf(shape), nameOf(kernel));
+      });
+    });
     json.attributeObject("target", [&] {
       json.attribute("triple", target.triple);
       json.attribute("cpu", target.name);
@@ -153,6 +161,30 @@ static bool fromJSON(const json::Value &value, TargetCpu &out, json::Path path) 
       .finish();
 }
 
+static bool fromJSON(const json::Value &value, GemmKernel &out, json::Path path) {
+  std::optional<StringRef> name = value.getAsString();
+  std::optional<GemmKernel> kernel = name ? parseGemmKernel(*name) : std::nullopt;
+  if (!kernel)
+    path.report("expected a GEMM kernel: onednn, onednn-sgemm or openblas");
+  out = kernel.value_or(GemmKernel::OneDnn);
+  return kernel.has_value();
+}
+
+static bool fromJSON(const json::Value &value, GemmChoices &out, json::Path path) {
+  std::map<std::string, GemmKernel> measured;
+  if (!Members(value, path).optional("forced", out.forced).required("measured", measured).finish())
+    return false;
+  for (const auto &[text, kernel] : measured) {
+    std::optional<GemmShape> shape = parseGemmShape(text);
+    if (!shape) {
+      path.field("measured").field(text).report("is no GEMM shape such as '64x512x512 nt'");
+      return false;
+    }
+    out.measured[*shape] = kernel;
+  }
+  return true;
+}
+
 namespace {
 
 struct Hashes {
@@ -180,6 +212,7 @@ bool fromJSON(const json::Value &value, PlanFile &out, json::Path path) {
       .required("phantom_version", out.version)
       .required("model", out.plan.model)
       .required("options", out.plan.options)
+      .required("gemm_kernels", out.plan.gemms)
       .required("target", out.target)
       .required("sha256", out.hashes)
       .finish();

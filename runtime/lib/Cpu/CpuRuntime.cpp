@@ -31,7 +31,8 @@ static RankTeamOptions teamOptions(const Program &program, RankTeamOptions optio
 }
 
 CpuRuntime::CpuRuntime(const Executable &executable, const CpuRuntimeOptions &options)
-    : executable(executable), store(executable.program),
+    : executable(executable), store(executable.program), gemms(options.gemms),
+      threadsPerRank(options.team.threadsPerRank),
       ranks(executable.program.ranks, teamOptions(executable.program, options.team)) {}
 
 Expected<std::unique_ptr<CpuRuntime>> CpuRuntime::create(const Executable &executable,
@@ -117,6 +118,8 @@ Error FunctionInstance::bindRank(int64_t rank) {
   RankBindings bindings;
   bindings.rank = rank;
   bindings.arena = arenas[rank].data();
+  bindings.gemms = &runtime.gemms;
+  bindings.threads = runtime.threadsPerRank;
   for (size_t i = 0; i < bound.arguments.size(); ++i) {
     const Argument &argument = bound.arguments[i];
     if (argument.role == Role::Parameter)

@@ -1,4 +1,4 @@
-//===- Gemm.h - GEMMs planned once, by oneDNN ------------------*- C++ -*-===//
+//===- Gemm.h - The GEMMs of a rank, planned once --------------*- C++ -*-===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -9,28 +9,18 @@
 #ifndef PHANTOM_RT_LIB_CPU_GEMM_H
 #define PHANTOM_RT_LIB_CPU_GEMM_H
 
-#include "phantom-rt/Program.h"
-#include "llvm/Support/Error.h"
-
-#include <cstddef>
-#include <memory>
+#include "GemmLibraries.h"
 
 namespace phantom::rt {
 
-/// The addresses of one GEMM.
-struct GemmAddresses {
-  std::byte *a = nullptr, *b = nullptr, *c = nullptr, *bias = nullptr;
-};
-
-/// All GEMMs of one rank: primitives are made here, on the rank's thread, and
-/// shared by commands of equal shape. Addresses are fixed when a GEMM is added.
+/// All GEMMs of one rank: made here, on the rank's thread. Addresses are fixed when a GEMM is added.
 class GemmPlan {
 public:
   GemmPlan();
   ~GemmPlan();
 
-  /// Returns the number to `run` it by.
-  llvm::Expected<size_t> add(const GemmCommand &command, const GemmAddresses &addresses);
+  /// Returns the number to `run` it by. `kernel` can compute the command.
+  llvm::Expected<size_t> add(const GemmCommand &command, const GemmAddresses &addresses, GemmKernel kernel);
 
   /// Allocates the scratch memory that the GEMMs added so far share.
   llvm::Error finish();

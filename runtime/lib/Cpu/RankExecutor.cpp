@@ -82,9 +82,10 @@ Error RankExecutor::bind() {
   };
   for (const Command &command : function.commands) {
     if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
-      Expected<size_t> number =
-          commands->gemms.add(*gemm, {address(gemm->a), address(gemm->b), address(gemm->c),
-                                      gemm->bias ? address(*gemm->bias) : nullptr});
+      Expected<size_t> number = commands->gemms.add(
+          *gemm,
+          {address(gemm->a), address(gemm->b), address(gemm->c), gemm->bias ? address(*gemm->bias) : nullptr},
+          bindings.gemms->choose(*gemm, bindings.threads));
       if (!number)
         return number.takeError();
       commands->list.push_back(BoundGemm{*number});

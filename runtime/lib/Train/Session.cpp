@@ -19,15 +19,22 @@ using namespace llvm;
 
 namespace phantom::rt {
 
+RankTeamOptions teamOptions(const SessionOptions &options) {
+  RankTeamOptions team;
+  team.bind = options.bindThreads;
+  team.threadsPerRank = options.threadsPerRank;
+  team.timeoutSeconds = options.timeoutSeconds;
+  team.faults = options.faults;
+  return team;
+}
+
 Expected<std::unique_ptr<Session>> Session::create(const Executable &executable,
                                                    const SessionOptions &options) {
   CpuRuntimeOptions runtimeOptions;
   runtimeOptions.seed = options.seed;
   runtimeOptions.parameterFile = options.parameterFile;
-  runtimeOptions.team.bind = options.bindThreads;
-  runtimeOptions.team.threadsPerRank = options.threadsPerRank;
-  runtimeOptions.team.timeoutSeconds = options.timeoutSeconds;
-  runtimeOptions.team.faults = options.faults;
+  runtimeOptions.gemms = options.gemms;
+  runtimeOptions.team = teamOptions(options);
   Expected<std::unique_ptr<CpuRuntime>> runtime = CpuRuntime::create(executable, runtimeOptions);
   if (!runtime)
     return runtime.takeError();

@@ -9,6 +9,7 @@
 #include "phantom-rt/AtomicFile.h"
 #include "phantom-rt/Session.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 
 using namespace llvm;
@@ -52,6 +53,7 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("parameters", program.trainCosts.parameters);
       json.attribute("formula_flops_per_step", program.trainCosts.formulaFlops);
       json.attribute("executed_flops_per_step", program.trainCosts.executedFlops);
+      json.attribute("gemm_kernels_hash", formatv("{0:x-16}", report.gemmChoicesHash).str());
       json.attribute("comm_bytes_per_step", report.commBytesPerStep);
       json.attribute("model_comm_bytes_per_step", report.modelCommBytesPerStep);
       json.attribute("steps", report.steps);

@@ -68,6 +68,7 @@ Error Trainer::prepare() {
   }
   modelled = modelStep(machine, program);
   report.modelEnergyJoulesPerStep = modelled.joules;
+  report.gemmChoicesHash = runtime.gemmChoicesHash();
   report.modelCommBytesPerStep = program.trainCosts.modelCommElements * double(byteWidth(program.element));
 
   Expected<std::unique_ptr<StepLog>> stepLog = StepLog::open(options.logFile);

@@ -48,8 +48,8 @@ double apply(Epilogue epilogue, double x, double alpha) {
 }
 
 /// Runs one GEMM whose operands are the function's arguments, and compares it with loops.
-void checkGemm(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB, bool bias, bool accumulate,
-               Epilogue epilogue, double alpha = 0, int64_t padding = 0) {
+void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB,
+               bool bias, bool accumulate, Epilogue epilogue, double alpha = 0, int64_t padding = 0) {
   GemmCommand gemm;
   gemm.m = m, gemm.n = n, gemm.k = k;
   gemm.aRow = transposeA ? 1 : k, gemm.aCol = transposeA ? m : 1;
@@ -70,7 +70,9 @@ void checkGemm(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB
     function.arguments.push_back({Role::Input, "", {ElementType::F32, {size}}});
   function.commands = {gemm};
   executable.program.functions = {function};
-  auto runtime = value(CpuRuntime::create(executable, {}));
+  CpuRuntimeOptions options;
+  options.gemms.forced = kernel;
+  auto runtime = value(CpuRuntime::create(executable, options));
   auto instance = value(runtime->bind(executable.program.functions[0]));
   std::vector<std::vector<float>> data;
   for (size_t i = 0; i < 4; ++i) {
@@ -96,23 +98,67 @@ void checkGemm(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB
 
 } // namespace
 
-TEST(Gemm, AllTransposesShapesAndAccumulation) {
+class GemmTest : public testing::TestWithParam<GemmKernel> {};
+
+TEST_P(GemmTest, AllTransposesShapesAndAccumulation) {
   for (bool transposeA : {false, true})
     for (bool transposeB : {false, true})
       for (bool accumulate : {false, true})
         for (bool bias : {false, true}) {
-          checkGemm(7, 5, 3, transposeA, transposeB, bias, accumulate, Epilogue::None);
-          checkGemm(64, 16, 32, transposeA, transposeB, bias, accumulate, Epilogue::None);
-          checkGemm(1, 9, 1, transposeA, transposeB, bias, accumulate, Epilogue::None);
-          checkGemm(8, 1, 4, transposeA, transposeB, bias, accumulate, Epilogue::None, 0, 3);
+          auto check = [&](int64_t m, int64_t n, int64_t k, int64_t padding = 0) {
+            checkGemm(GetParam(), m, n, k, transposeA, transposeB, bias, accumulate, Epilogue::None, 0,
+                      padding);
+          };
+          check(7, 5, 3);
+          check(64, 16, 32);
+          check(1, 9, 1);
+          check(8, 1, 4, 3);
         }
 }
 
-TEST(Gemm, Epilogues) {
+TEST_P(GemmTest, Epilogues) {
   for (Epilogue epilogue : {Epilogue::Relu, Epilogue::LeakyRelu, Epilogue::Elu, Epilogue::Sigmoid,
                             Epilogue::Tanh, Epilogue::GeluErf, Epilogue::GeluTanh, Epilogue::Silu})
     for (bool accumulate : {false, true})
-      checkGemm(33, 20, 12, false, true, true, accumulate, epilogue, 0.3);
+      for (bool bias : {false, true})
+        checkGemm(GetParam(), 33, 20, 12, false, true, bias, accumulate, epilogue, 0.3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, GemmTest, testing::ValuesIn(gemmKernels), [](const auto &info) {
+  std::string name = nameOf(info.param).str();
+  name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+  return name;
+});
+
+TEST(GemmChoices, NamesAndShapesAreReadAsWritten) {
+  for (GemmKernel kernel : gemmKernels)
+    EXPECT_EQ(parseGemmKernel(nameOf(kernel)), kernel);
+  EXPECT_FALSE(parseGemmKernel("mkl"));
+  for (bool transposeA : {false, true})
+    for (bool transposeB : {false, true})
+      for (bool finishes : {false, true}) {
+        const GemmShape shape{64, 1024, 16, transposeA, transposeB, finishes};
+        EXPECT_EQ(parseGemmShape(textOf(shape)), shape);
+      }
+  EXPECT_EQ(textOf({64, 1024, 16, false, true, true}), "64x1024x16 nt finish");
+  for (const char *text : {"", "64x1024 nt", "64x1024x16", "64x1024x16 nx", "0x1x1 nn", "1x1x1 nn finishes"})
+    EXPECT_FALSE(parseGemmShape(text)) << text;
+}
+
+TEST(GemmChoices, MeasuredBeforeTableAndOnlyWhatCanCompute) {
+  GemmCommand gemm;
+  gemm.m = 64, gemm.n = 512, gemm.k = 512;
+  gemm.aRow = 512, gemm.bRow = 512, gemm.cRow = 512;
+  GemmChoices choices;
+  EXPECT_EQ(choices.choose(gemm, 1), tabledKernel(shapeOf(gemm)));
+  choices.measured[shapeOf(gemm)] = GemmKernel::OpenBlas;
+  EXPECT_EQ(choices.choose(gemm, 1), GemmKernel::OpenBlas);
+  EXPECT_EQ(choices.choose(gemm, 2), GemmKernel::OneDnn) << "OpenBLAS has no threads of a rank's own";
+  choices.forced = GemmKernel::OneDnnSgemm;
+  EXPECT_EQ(choices.choose(gemm, 2), GemmKernel::OneDnnSgemm);
+  gemm.cRow = 600;
+  gemm.epilogue = Epilogue::Relu;
+  EXPECT_EQ(choices.choose(gemm, 1), GemmKernel::OneDnn) << "no second pass over rows with gaps";
 }
 
 //===----------------------------------------------------------------------===//

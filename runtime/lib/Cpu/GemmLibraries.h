@@ -1,0 +1,85 @@
+//===- GemmLibraries.h - GEMMs of the linked libraries ---------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_LIB_CPU_GEMMLIBRARIES_H
+#define PHANTOM_RT_LIB_CPU_GEMMLIBRARIES_H
+
+#include "phantom-rt/GemmChoices.h"
+#include "llvm/Support/Error.h"
+
+#include <cstddef>
+#include <dnnl.hpp>
+#include <memory>
+
+namespace phantom::rt {
+
+/// The addresses of one GEMM.
+struct GemmAddresses {
+  std::byte *a = nullptr, *b = nullptr, *c = nullptr, *bias = nullptr;
+};
+
+/// oneDNN on one rank, and the products that it was asked for: a model's layers mostly have the same.
+struct OneDnn {
+  struct Matmul {
+    dnnl::matmul primitive;
+    dnnl::memory::desc scratchpad;
+  };
+  using MatmulKey = std::tuple<GemmShape, int64_t, int64_t, int64_t, bool, bool, Epilogue, double>;
+
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  std::map<MatmulKey, Matmul> matmuls;
+};
+
+/// One primitive with its arguments, without scratch memory.
+class BoundPrimitive {
+public:
+  BoundPrimitive() = default;
+  BoundPrimitive(dnnl::primitive primitive, const OneDnn &library)
+      : primitive(std::move(primitive)), library(&library) {}
+
+  void bind(int argument, const dnnl::memory::desc &description, void *address);
+  dnnl_status_t execute() const;
+
+private:
+  dnnl::primitive primitive;
+  const OneDnn *library = nullptr;
+  std::vector<dnnl::memory> memories; ///< keep the handles in `arguments` alive
+  std::vector<dnnl_exec_arg_t> arguments;
+};
+
+/// A GEMM that is ready to run.
+class LibraryGemm {
+public:
+  virtual ~LibraryGemm() = default;
+
+  virtual size_t scratchBytes() const { return 0; }
+  virtual void setScratch(std::byte *) {}
+
+  /// Runs on the calling thread and its OpenMP team; allocates nothing. False: the library failed.
+  virtual bool run() = 0;
+};
+
+/// oneDNN's matmul. Both throw dnnl::error.
+std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAddresses &addresses,
+                                        OneDnn &library);
+
+/// The sgemm of `kernel`, and a finishing pass where the command needs one.
+std::unique_ptr<LibraryGemm> makeSgemm(GemmKernel kernel, const GemmCommand &command,
+                                       const GemmAddresses &addresses, const OneDnn &library);
+
+/// oneDNN's form of a command's epilogue.
+void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command);
+
+/// The command's [m, n] result, and its bias as one row.
+dnnl::memory::desc resultOf(const GemmCommand &command);
+dnnl::memory::desc biasOf(const GemmCommand &command);
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_LIB_CPU_GEMMLIBRARIES_H

@@ -1,0 +1,129 @@
+//===- MatmulGemm.cpp - GEMMs by oneDNN's matmul ---------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "GemmLibraries.h"
+
+#include <algorithm>
+#include <mutex>
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+void BoundPrimitive::bind(int argument, const dnnl::memory::desc &description, void *address) {
+  memories.emplace_back(description, library->engine, address);
+  arguments.push_back({argument, memories.back().get()});
+}
+
+dnnl_status_t BoundPrimitive::execute() const {
+  return dnnl_primitive_execute(primitive.get(), library->stream.get(), int(arguments.size()),
+                                arguments.data());
+}
+
+void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command) {
+  using dnnl::algorithm;
+  const float alpha = float(command.alpha);
+  switch (command.epilogue) {
+  case Epilogue::None:
+    return;
+  case Epilogue::Relu:
+    return operations.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+  case Epilogue::LeakyRelu:
+    return operations.append_eltwise(1, algorithm::eltwise_relu, alpha, 0);
+  case Epilogue::Elu:
+    return operations.append_eltwise(1, algorithm::eltwise_elu, alpha, 0);
+  case Epilogue::Sigmoid:
+    return operations.append_eltwise(1, algorithm::eltwise_logistic, 0, 0);
+  case Epilogue::Tanh:
+    return operations.append_eltwise(1, algorithm::eltwise_tanh, 0, 0);
+  case Epilogue::GeluErf:
+    return operations.append_eltwise(1, algorithm::eltwise_gelu_erf, 0, 0);
+  case Epilogue::GeluTanh:
+    return operations.append_eltwise(1, algorithm::eltwise_gelu_tanh, 0, 0);
+  case Epilogue::Silu:
+    return operations.append_eltwise(1, algorithm::eltwise_swish, 1, 0);
+  }
+}
+
+static constexpr auto f32 = dnnl::memory::data_type::f32;
+
+dnnl::memory::desc resultOf(const GemmCommand &command) {
+  return {{command.m, command.n}, f32, {command.cRow, 1}};
+}
+
+dnnl::memory::desc biasOf(const GemmCommand &command) { return {{1, command.n}, f32, {command.n, 1}}; }
+
+namespace {
+
+class MatmulGemm final : public LibraryGemm {
+public:
+  MatmulGemm(BoundPrimitive bound, dnnl::memory::desc scratchpad)
+      : bound(std::move(bound)), scratchpad(std::move(scratchpad)) {}
+
+  size_t scratchBytes() const override { return scratchpad.get_size(); }
+  void setScratch(std::byte *scratch) override { bound.bind(DNNL_ARG_SCRATCHPAD, scratchpad, scratch); }
+  bool run() override { return bound.execute() == dnnl_success; }
+
+private:
+  BoundPrimitive bound;
+  dnnl::memory::desc scratchpad;
+};
+
+} // namespace
+
+static dnnl::memory::desc leftOf(const GemmCommand &command) {
+  return {{command.m, command.k}, f32, {command.aRow, command.aCol}};
+}
+
+static dnnl::memory::desc rightOf(const GemmCommand &command) {
+  return {{command.k, command.n}, f32, {command.bRow, command.bCol}};
+}
+
+static OneDnn::Matmul plan(const GemmCommand &command, const OneDnn &library) {
+  dnnl::post_ops operations;
+  if (command.accumulate)
+    operations.append_sum(1);
+  appendEpilogue(operations, command);
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(operations);
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::memory::desc a = leftOf(command), b = rightOf(command), c = resultOf(command);
+  dnnl::matmul::desc description =
+      command.bias ? dnnl::matmul::desc(a, b, biasOf(command), c) : dnnl::matmul::desc(a, b, c);
+  // One rank at a time: the first one compiles the code, and the others find
+  // it in oneDNN's cache instead of compiling it once more.
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  dnnl::matmul::primitive_desc primitive(description, attributes, library.engine);
+  return {dnnl::matmul(primitive), primitive.scratchpad_desc()};
+}
+
+std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAddresses &addresses,
+                                        OneDnn &library) {
+  const OneDnn::MatmulKey key{shapeOf(command),
+                              std::max(command.aRow, command.aCol),
+                              std::max(command.bRow, command.bCol),
+                              command.cRow,
+                              command.accumulate,
+                              command.bias.has_value(),
+                              command.epilogue,
+                              command.alpha};
+  auto found = library.matmuls.find(key);
+  if (found == library.matmuls.end())
+    found = library.matmuls.emplace(key, plan(command, library)).first;
+
+  BoundPrimitive bound(found->second.primitive, library);
+  bound.bind(DNNL_ARG_SRC, leftOf(command), addresses.a);
+  bound.bind(DNNL_ARG_WEIGHTS, rightOf(command), addresses.b);
+  bound.bind(DNNL_ARG_DST, resultOf(command), addresses.c);
+  if (command.bias)
+    bound.bind(DNNL_ARG_BIAS, biasOf(command), addresses.bias);
+  return std::make_unique<MatmulGemm>(std::move(bound), found->second.scratchpad);
+}
+
+} // namespace phantom::rt
