@@ -16,7 +16,8 @@
 // the sum of the median times of each GEMM by the kernel that is fastest for it.
 //
 // With `kernels`, prints a line for each GEMM instead: its shape and the median
-// microseconds of each kernel.
+// microseconds of each kernel, and of two that do not prepare B at each run:
+// oneDNN's matmul on packed weights, and OpenBLAS on transposed ones.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,8 +44,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-enum Kernel { Matmul, Packed, Sgemm, OpenBlas, KernelCount };
-constexpr std::array<const char *, KernelCount> kernelNames = {"matmul", "packed", "sgemm", "openblas"};
+enum Kernel { Matmul, Packing, Sgemm, OpenBlas, Packed, Transposed, KernelCount };
+constexpr int stepKernels = Packed; ///< those before it are for weights that change at each step
+constexpr std::array<const char *, KernelCount> kernelNames = {"matmul",   "packing", "sgemm",
+                                                               "openblas", "packed",  "transposed"};
 
 struct Shape {
   int64_t m, n, k;
@@ -62,7 +65,7 @@ private:
   Shape shape;
   dnnl::matmul plain, packed;
   dnnl::reorder pack;
-  dnnl::memory a, b, c, packedB;
+  dnnl::memory a, b, c, packedB, transposedB;
 };
 
 dnnl::memory::desc matrix(int64_t rows, int64_t columns, bool transposed) {
@@ -89,6 +92,7 @@ Gemm::Gemm(const Shape &shape, const dnnl::engine &engine)
   packed = dnnl::matmul(desc);
   packedB = dnnl::memory(desc.weights_desc(), engine);
   pack = dnnl::reorder(b, packedB);
+  transposedB = filled(matrix(shape.k, shape.n, !shape.transB), engine);
 }
 
 void Gemm::run(Kernel kernel, dnnl::stream &stream) {
@@ -96,21 +100,29 @@ void Gemm::run(Kernel kernel, dnnl::stream &stream) {
   auto *left = static_cast<float *>(a.get_data_handle()), *right = static_cast<float *>(b.get_data_handle());
   auto *result = static_cast<float *>(c.get_data_handle());
   const int64_t lda = transA ? m : k, ldb = transB ? k : n;
+  auto openBlas = [&](const float *weights, bool transposed) {
+    cblas_sgemm(CblasRowMajor, transA ? CblasTrans : CblasNoTrans, transposed ? CblasTrans : CblasNoTrans,
+                blasint(m), blasint(n), blasint(k), 1, left, blasint(lda), weights,
+                blasint(transposed ? k : n), 0, result, blasint(n));
+  };
   switch (kernel) {
   case Matmul:
     plain.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
     return;
-  case Packed:
+  case Packing:
     pack.execute(stream, b, packedB);
+    [[fallthrough]];
+  case Packed:
     packed.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, packedB}, {DNNL_ARG_DST, c}});
     return;
   case Sgemm:
     dnnl_sgemm(transA ? 'T' : 'N', transB ? 'T' : 'N', m, n, k, 1, left, lda, right, ldb, 0, result, n);
     return;
   case OpenBlas:
-    cblas_sgemm(CblasRowMajor, transA ? CblasTrans : CblasNoTrans, transB ? CblasTrans : CblasNoTrans,
-                blasint(m), blasint(n), blasint(k), 1, left, blasint(lda), right, blasint(ldb), 0, result,
-                blasint(n));
+    openBlas(right, transB);
+    return;
+  case Transposed:
+    openBlas(static_cast<float *>(transposedB.get_data_handle()), !transB);
     return;
   case KernelCount:
     return;
@@ -128,8 +140,8 @@ void pinToCore(unsigned core) {
 using Times = std::vector<std::array<std::vector<double>, KernelCount>>;
 
 /// The passes of one rank.
-void runRank(const std::vector<Shape> &shapes, unsigned rank, double seconds, std::barrier<> &barrier,
-             std::atomic<bool> &done, Times &times) {
+void runRank(const std::vector<Shape> &shapes, unsigned rank, double seconds, int kernels,
+             std::barrier<> &barrier, std::atomic<bool> &done, Times &times) {
   pinToCore(rank);
   omp_set_num_threads(1);
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -139,9 +151,9 @@ void runRank(const std::vector<Shape> &shapes, unsigned rank, double seconds, st
     gemms.emplace_back(shape, engine);
   barrier.arrive_and_wait();
   const Clock::time_point start = Clock::now();
-  constexpr int64_t warmUp = KernelCount, least = 4 * KernelCount; // the first passes compile and touch pages
+  const int64_t warmUp = kernels, least = 4 * kernels; // the first passes compile and touch pages
   for (int64_t pass = 0; !done; ++pass) {
-    const auto kernel = Kernel(pass % KernelCount);
+    const auto kernel = Kernel(pass % kernels);
     for (size_t i = 0; i < gemms.size(); ++i) {
       const Clock::time_point begin = Clock::now();
       gemms[i].run(kernel, stream);
@@ -161,19 +173,19 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-Times measure(const std::vector<Shape> &shapes, unsigned ranks, double seconds) {
+Times measure(const std::vector<Shape> &shapes, unsigned ranks, double seconds, int kernels) {
   std::barrier<> barrier(ranks);
   std::atomic<bool> done = false;
   std::vector<Times> byRank(ranks, Times(shapes.size()));
   std::vector<std::thread> threads;
   for (unsigned rank = 0; rank < ranks; ++rank)
-    threads.emplace_back([&, rank] { runRank(shapes, rank, seconds, barrier, done, byRank[rank]); });
+    threads.emplace_back([&, rank] { runRank(shapes, rank, seconds, kernels, barrier, done, byRank[rank]); });
   for (std::thread &thread : threads)
     thread.join();
   Times &all = byRank[0];
   for (unsigned rank = 1; rank < ranks; ++rank)
     for (size_t i = 0; i < shapes.size(); ++i)
-      for (size_t kernel = 0; kernel < KernelCount; ++kernel)
+      for (int kernel = 0; kernel < kernels; ++kernel)
         all[i][kernel].insert(all[i][kernel].end(), byRank[rank][i][kernel].begin(),
                               byRank[rank][i][kernel].end());
   return std::move(all);
@@ -198,18 +210,19 @@ int main(int argc, char **argv) {
     return 1;
   }
   openblas_set_num_threads(1);
-  const Times times = measure(shapes, unsigned(ranks), seconds);
+  const int kernels = perKernel ? int(KernelCount) : stepKernels;
+  const Times times = measure(shapes, unsigned(ranks), seconds, kernels);
   double sum = 0;
   for (size_t i = 0; i < shapes.size(); ++i) {
-    std::array<double, KernelCount> medians;
-    for (size_t kernel = 0; kernel < KernelCount; ++kernel)
-      medians[kernel] = median(times[i][kernel]);
-    sum += *std::min_element(medians.begin(), medians.end());
+    std::vector<double> medians;
+    for (int kernel = 0; kernel < kernels; ++kernel)
+      medians.push_back(median(times[i][kernel]));
+    sum += *std::min_element(medians.begin(), medians.begin() + stepKernels);
     if (!perKernel)
       continue;
     const Shape &s = shapes[i];
     std::cout << s.m << " " << s.n << " " << s.k << " " << s.transA << " " << s.transB;
-    for (size_t kernel = 0; kernel < KernelCount; ++kernel)
+    for (int kernel = 0; kernel < kernels; ++kernel)
       std::cout << " " << kernelNames[kernel] << "=" << 1e6 * medians[kernel];
     std::cout << "\n";
   }

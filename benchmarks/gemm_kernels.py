@@ -14,9 +14,11 @@ import sys
 
 import step_time
 
-# What the runtime can choose from (GemmChoices.h), by the names of bare_gemm. Packing does not pay where the weights
-# change at each step.
+# What the runtime can choose from (GemmChoices.h), by the names of bare_gemm.
 CHOICES = {"matmul": "OneDnn", "sgemm": "OneDnnSgemm", "openblas": "OpenBlas"}
+# For weights that do not change.
+PREPARED = {"packed": "OneDnnPacked", "transposed": "OpenBlasTransposed"}
+NAMES = ("matmul", "packing", "sgemm", "openblas", "packed", "transposed")
 # One call that adds the bias and applies the activation is preferred to two where it costs at most this much more.
 PREFERENCE = 1.03
 
@@ -35,8 +37,8 @@ def measure(options, shapes):
     return {shape: {kernel: sum(all) / len(all) for kernel, all in kernels.items()} for shape, kernels in times.items()}
 
 
-def best(kernels):
-    fastest = min(CHOICES, key=kernels.get)
+def best(kernels, choices):
+    fastest = min(choices, key=kernels.get)
     return "matmul" if kernels["matmul"] <= PREFERENCE * kernels[fastest] else fastest
 
 
@@ -56,14 +58,18 @@ def main():
             for strategy, k in [("phantom", k) for k in options.ghost_widths] + [("tensor", None), ("megatron", None)]:
                 known.update(measure(options, step_time.gemms(strategy, batch, width, k)))
     if not options.table:
-        print(f"{'m':>5} {'n':>5} {'k':>5}     {'matmul':>9} {'packed':>9} {'sgemm':>9} {'openblas':>9}  (GFLOP/s)")
+        print(f"{'m':>5} {'n':>5} {'k':>5}    {' '.join(f'{name:>10}' for name in NAMES)}  (GFLOP/s)")
     for (m, n, k, trans_a, trans_b), kernels in sorted(known.items(), key=lambda item: (item[0][3:], item[0][:3])):
         transposes = "nt"[trans_a] + "nt"[trans_b]
+        # Packing at each step is no choice of the runtime: it pays in none of the shapes.
+        choices = CHOICES | (PREPARED if trans_b else {"packed": PREPARED["packed"]})
         if options.table:
-            print(f"GEMM({options.table}, {transposes}, {m}, {n}, {k}, {CHOICES[best(kernels)]})")
+            print(f"GEMM({options.table}, {transposes}, {m}, {n}, {k}, {CHOICES[best(kernels, CHOICES)]})")
+            if not trans_a:  # a forward product
+                print(f"GEMM({options.table}, {transposes}_constant, {m}, {n}, {k}, {choices[best(kernels, choices)]})")
             continue
-        rates = " ".join(f"{2e-3 * m * n * k / kernels[kernel]:>9.1f}" for kernel in ("matmul", "packed", "sgemm", "openblas"))
-        print(f"{m:>5} {n:>5} {k:>5} {transposes}  {rates}  {best(kernels)}")
+        rates = " ".join(f"{2e-3 * m * n * k / kernels[kernel]:>10.1f}" for kernel in NAMES)
+        print(f"{m:>5} {n:>5} {k:>5} {transposes} {rates}  {best(kernels, CHOICES)}")
     return 0
 
 

@@ -140,7 +140,7 @@ def measured_kernels(options):
             json.dump(plan, file)
         scratch.run(*train, "--summary", "c.json")
         check(json.loads(text(scratch, "c.json"))["gemm_kernels_hash"] != summaries[0], "the plan is not used")
-        for old, new, message in ((b'"onednn-sgemm"', b'"mkl"', "expected a GEMM kernel"), (b" nt", b" nx", "GEMM shape")):
+        for old, new, message in ((b'"onednn-sgemm"', b'"mkl"', "expected the name of a GEMM kernel"), (b" nt", b" nx", "GEMM shape")):
             check(old in json.dumps(plan).encode(), f"the plan has no {old}")
             with open(path, "wb") as file:
                 file.write(json.dumps(plan).encode().replace(old, new))

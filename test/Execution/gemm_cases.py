@@ -12,7 +12,8 @@ from error_cases import expect_error
 from harness import check_training, prepared, strategy_flags
 from reference import Network
 
-CHOICES = {name: ["--gemm", name] for name in ("onednn", "onednn-sgemm", "openblas")} | {"autotune": ["--autotune"]}
+KERNELS = ("onednn", "onednn-packed", "onednn-sgemm", "openblas", "openblas-transposed")
+CHOICES = {name: ["--gemm", name] for name in KERNELS} | {"autotune": ["--autotune"]}
 
 
 def trains(strategy, activation, flags):

@@ -99,9 +99,11 @@ Text seed("seed", running, trainingFlags, "S", "of random starts and of the data
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
                "f32, or f64 with --gemm reference (bf16: not in this version)", "f32");
-Text gemm("gemm", everywhere, executionFlags, "KIND",
-          "auto (the fastest library by a table), onednn, onednn-sgemm, openblas, or reference (plain loops)",
-          "auto");
+Text
+    gemm("gemm", everywhere, executionFlags, "KIND",
+         "auto (the fastest by a table), onednn, onednn-packed, onednn-sgemm, openblas, openblas-transposed, "
+         "or reference (plain loops)",
+         "auto");
 Switch autotune("autotune", everywhere, executionFlags,
                 "measure which library is fastest for each GEMM, instead of the table");
 Text device("device", everywhere, executionFlags, "NAME", "cpu (cuda, sim: not in this version)", "cpu");
@@ -277,13 +279,11 @@ Error readPartition(RunOptions &options) {
 
 Error readGemm(RunOptions &options) {
   using Kernel = std::optional<rt::GemmKernel>;
+  SmallVector<std::pair<StringRef, Kernel>> choices = {{"auto", std::nullopt}, {"reference", std::nullopt}};
+  for (rt::GemmKernel kernel : rt::gemmKernels)
+    choices.emplace_back(rt::nameOf(kernel), kernel);
   options.compile.referenceGemm = gemm.getValue() == "reference";
-  if (Error error = assign(options.session.gemms.forced,
-                           choice<Kernel>(gemm, {{"auto", std::nullopt},
-                                                 {"onednn", rt::GemmKernel::OneDnn},
-                                                 {"onednn-sgemm", rt::GemmKernel::OneDnnSgemm},
-                                                 {"openblas", rt::GemmKernel::OpenBlas},
-                                                 {"reference", std::nullopt}})))
+  if (Error error = assign(options.session.gemms.forced, choice<Kernel>(gemm, choices)))
     return error;
   if (autotune && gemm.getValue() != "auto")
     return createStringError("--autotune chooses from the libraries, and --gemm " + gemm.getValue() +

@@ -100,6 +100,7 @@ private:
   std::vector<AlignedBuffer> arenas; ///< by rank
   std::vector<AlignedBuffer> rankScalars;
   std::vector<std::unique_ptr<RankExecutor>> executors;
+  std::vector<std::optional<uint64_t>> preparedFor; ///< by rank: the store's changes
 };
 
 } // namespace phantom::rt

@@ -24,14 +24,20 @@ namespace phantom::rt {
 
 /// What can compute a GEMM in f32.
 enum class GemmKernel : uint8_t {
-  OneDnn,      ///< oneDNN's matmul, with bias and epilogue inside
-  OneDnnSgemm, ///< oneDNN's sgemm; a second pass adds the bias and applies the epilogue
-  OpenBlas,    ///< OpenBLAS's sgemm; likewise. With one thread per rank only
+  OneDnn,             ///< oneDNN's matmul, with bias and epilogue inside
+  OneDnnPacked,       ///< the same, on weights in a layout of oneDNN's own
+  OneDnnSgemm,        ///< oneDNN's sgemm; a second pass adds the bias and applies the epilogue
+  OpenBlas,           ///< OpenBLAS's sgemm; likewise. With one thread per rank only
+  OpenBlasTransposed, ///< the same, on a transposed copy of the weights
 };
 
-constexpr GemmKernel gemmKernels[] = {GemmKernel::OneDnn, GemmKernel::OneDnnSgemm, GemmKernel::OpenBlas};
+constexpr GemmKernel gemmKernels[] = {GemmKernel::OneDnn, GemmKernel::OneDnnPacked, GemmKernel::OneDnnSgemm,
+                                      GemmKernel::OpenBlas, GemmKernel::OpenBlasTransposed};
 
-/// "onednn", "onednn-sgemm" or "openblas".
+/// Whether the kernel runs on a copy of b, which it makes when the parameters change.
+bool copiesWeights(GemmKernel kernel);
+
+/// "onednn", "onednn-packed", "onednn-sgemm", "openblas" or "openblas-transposed".
 llvm::StringLiteral nameOf(GemmKernel kernel);
 std::optional<GemmKernel> parseGemmKernel(llvm::StringRef name);
 
@@ -39,19 +45,24 @@ std::optional<GemmKernel> parseGemmKernel(llvm::StringRef name);
 struct GemmShape {
   int64_t m = 0, n = 0, k = 0;
   bool transposeA = false, transposeB = false;
-  bool finishes = false; ///< adds a bias or applies an epilogue
+  bool finishes = false;  ///< adds a bias or applies an epilogue
+  bool constantB = false; ///< b is a parameter, and the program trains none
 
   auto operator<=>(const GemmShape &) const = default;
 };
 
-GemmShape shapeOf(const GemmCommand &command);
+GemmShape shapeOf(const GemmCommand &command, bool constantB = false);
 
-/// "64x512x1024 nt finish": m, n and k; n or t of a and of b; whether there is a bias or an epilogue.
+/// Whether b of a command of `function` keeps its value from run to run of the program's functions.
+bool hasConstantB(const Program &program, const Function &function, const GemmCommand &command);
+
+/// "64x512x1024 nt finish constant": m, n and k; n or t of a and of b; whether there is a bias or an
+/// epilogue, and whether b is constant.
 std::string textOf(const GemmShape &shape);
 std::optional<GemmShape> parseGemmShape(llvm::StringRef text);
 
 /// Whether `kernel` can compute `command` with that many threads per rank.
-bool canCompute(GemmKernel kernel, const GemmCommand &command, int64_t threads);
+bool canCompute(GemmKernel kernel, const GemmCommand &command, bool constantB, int64_t threads);
 
 /// What the table of this CPU's instruction set says of the nearest shape in it. `shape` has a positive size.
 GemmKernel tabledKernel(const GemmShape &shape);
@@ -61,7 +72,7 @@ struct GemmChoices {
   std::map<GemmShape, GemmKernel> measured; ///< before the table
 
   /// One that can compute the command.
-  GemmKernel choose(const GemmCommand &command, int64_t threads) const;
+  GemmKernel choose(const GemmCommand &command, bool constantB, int64_t threads) const;
 
   bool operator==(const GemmChoices &) const = default;
 };

@@ -72,6 +72,9 @@ public:
   /// Copies the tensor of all ranks together to the ranks' parts; `whole` has the size that `get` gives.
   void set(size_t parameter, const std::byte *whole);
 
+  /// Grows with each `set` and `load`.
+  uint64_t changes() const { return changeCount; }
+
   /// Writes the global tensors of all parameters, optimizer state included.
   llvm::Error save(llvm::StringRef path) const;
 
@@ -84,6 +87,7 @@ private:
   std::vector<int64_t> offsets;
   int64_t bytes = 0;
   std::vector<AlignedBuffer> memory; ///< by rank
+  uint64_t changeCount = 0;
 };
 
 } // namespace phantom::rt

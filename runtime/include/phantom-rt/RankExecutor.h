@@ -46,6 +46,9 @@ public:
                                                               Communicator &communicator);
   ~RankExecutor();
 
+  /// To be called before the first run, and whenever the store's parameters have changed.
+  llvm::Error prepareWeights();
+
   /// Runs all commands. There is no barrier at the end: see FunctionInstance.
   llvm::Error run();
 

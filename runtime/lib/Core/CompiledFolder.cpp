@@ -165,7 +165,7 @@ static bool fromJSON(const json::Value &value, GemmKernel &out, json::Path path)
   std::optional<StringRef> name = value.getAsString();
   std::optional<GemmKernel> kernel = name ? parseGemmKernel(*name) : std::nullopt;
   if (!kernel)
-    path.report("expected a GEMM kernel: onednn, onednn-sgemm or openblas");
+    path.report("expected the name of a GEMM kernel");
   out = kernel.value_or(GemmKernel::OneDnn);
   return kernel.has_value();
 }

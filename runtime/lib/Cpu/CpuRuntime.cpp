@@ -95,6 +95,7 @@ Expected<std::unique_ptr<FunctionInstance>> CpuRuntime::bind(const Function &fun
   instance->arenas.resize(ranks.size());
   instance->rankScalars.resize(ranks.size());
   instance->executors.resize(ranks.size());
+  instance->preparedFor.resize(ranks.size());
   if (Error error = ranks.run([&](int64_t rank) { return instance->bindRank(rank); }))
     return error;
   return instance;
@@ -173,6 +174,11 @@ bool FunctionInstance::hasRole(Role role) const {
 }
 
 Error FunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
+  if (preparedFor[rank] != runtime.store.changes()) {
+    if (Error error = executors[rank]->prepareWeights())
+      return error;
+    preparedFor[rank] = runtime.store.changes();
+  }
   if (Error error = executors[rank]->run())
     return error;
   if (beforeBarrier)

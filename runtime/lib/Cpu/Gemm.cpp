@@ -42,8 +42,10 @@ Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &
     if (!implementation)
       implementation = std::make_unique<Implementation>();
     Implementation &all = *implementation;
-    all.planned.push_back({kernel == GemmKernel::OneDnn ? makeMatmul(command, addresses, all.library)
-                                                        : makeSgemm(kernel, command, addresses, all.library),
+    const bool packed = kernel == GemmKernel::OneDnnPacked;
+    all.planned.push_back({kernel == GemmKernel::OneDnn || packed
+                               ? makeMatmul(command, addresses, packed, all.library)
+                               : makeSgemm(kernel, command, addresses, all.library),
                            &command});
     return all.planned.size() - 1;
   } catch (const dnnl::error &error) {
@@ -68,6 +70,15 @@ Error GemmPlan::finish() {
   } catch (const dnnl::error &error) {
     return makeError(Twine("oneDNN cannot bind its scratch memory: ") + error.what());
   }
+  return Error::success();
+}
+
+Error GemmPlan::prepareWeights() {
+  if (!implementation)
+    return Error::success();
+  for (const auto &planned : implementation->planned)
+    if (!planned.gemm->prepareWeights())
+      return makeError("oneDNN cannot lay out the weights of the GEMM " + describe(*planned.command));
   return Error::success();
 }
 

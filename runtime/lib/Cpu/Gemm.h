@@ -25,6 +25,9 @@ public:
   /// Allocates the scratch memory that the GEMMs added so far share.
   llvm::Error finish();
 
+  /// To be called before the first run, and whenever constant weights have other values.
+  llvm::Error prepareWeights();
+
   /// Runs a GEMM on the calling thread and its OpenMP team. Allocates nothing.
   llvm::Error run(size_t gemm);
 

@@ -24,10 +24,14 @@ StringLiteral nameOf(GemmKernel kernel) {
   switch (kernel) {
   case GemmKernel::OneDnn:
     return "onednn";
+  case GemmKernel::OneDnnPacked:
+    return "onednn-packed";
   case GemmKernel::OneDnnSgemm:
     return "onednn-sgemm";
   case GemmKernel::OpenBlas:
     return "openblas";
+  case GemmKernel::OpenBlasTransposed:
+    return "openblas-transposed";
   }
   return "";
 }
@@ -39,14 +43,25 @@ std::optional<GemmKernel> parseGemmKernel(StringRef name) {
   return std::nullopt;
 }
 
-GemmShape shapeOf(const GemmCommand &command) {
+bool copiesWeights(GemmKernel kernel) {
+  return kernel == GemmKernel::OneDnnPacked || kernel == GemmKernel::OpenBlasTransposed;
+}
+
+bool hasConstantB(const Program &program, const Function &function, const GemmCommand &command) {
+  return command.b.region == Region::Argument && !program.function("train_step") &&
+         function.arguments[command.b.index].role == Role::Parameter;
+}
+
+GemmShape shapeOf(const GemmCommand &command, bool constantB) {
   return {command.m,         command.n,         command.k,
-          command.aCol != 1, command.bCol != 1, command.bias || command.epilogue != Epilogue::None};
+          command.aCol != 1, command.bCol != 1, command.bias || command.epilogue != Epilogue::None,
+          constantB};
 }
 
 std::string textOf(const GemmShape &shape) {
   return std::to_string(shape.m) + "x" + std::to_string(shape.n) + "x" + std::to_string(shape.k) + " " +
-         (shape.transposeA ? "t" : "n") + (shape.transposeB ? "t" : "n") + (shape.finishes ? " finish" : "");
+         (shape.transposeA ? "t" : "n") + (shape.transposeB ? "t" : "n") + (shape.finishes ? " finish" : "") +
+         (shape.constantB ? " constant" : "");
 }
 
 std::optional<GemmShape> parseGemmShape(StringRef text) {
@@ -58,6 +73,7 @@ std::optional<GemmShape> parseGemmShape(StringRef text) {
   };
   if (!size(shape.m, "x") || !size(shape.n, "x") || !size(shape.k, " "))
     return std::nullopt;
+  shape.constantB = text.consume_back(" constant");
   shape.finishes = text.consume_back(" finish");
   shape.transposeA = text.starts_with("t");
   shape.transposeB = text.ends_with("t");
@@ -66,16 +82,20 @@ std::optional<GemmShape> parseGemmShape(StringRef text) {
   return shape;
 }
 
-bool canCompute(GemmKernel kernel, const GemmCommand &command, int64_t threads) {
-  if (kernel == GemmKernel::OneDnn)
+bool canCompute(GemmKernel kernel, const GemmCommand &command, bool constantB, int64_t threads) {
+  if (copiesWeights(kernel) && !constantB)
+    return false;
+  if (kernel == GemmKernel::OneDnn || kernel == GemmKernel::OneDnnPacked)
     return true;
+  if (kernel == GemmKernel::OpenBlasTransposed && command.bCol == 1)
+    return false;
   // BLAS has leading dimensions of 32 bits; oneDNN's finishing pass is slow on rows with gaps.
   const int64_t sizes[] = {command.m,    command.n,    command.k,    command.aRow,
                            command.aCol, command.bRow, command.bCol, command.cRow};
   const bool fits = all_of(sizes, [](int64_t size) { return size <= std::numeric_limits<int32_t>::max(); });
   const bool finishes = shapeOf(command).finishes;
   return fits && command.element == ElementType::F32 && (!finishes || command.cRow == command.n) &&
-         (kernel != GemmKernel::OpenBlas || threads == 1);
+         (kernel == GemmKernel::OneDnnSgemm || threads == 1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -92,11 +112,13 @@ struct TableEntry {
   GemmKernel kernel;
 };
 
-constexpr bool nn[] = {false, false}, nt[] = {false, true}, tn[] = {true, false};
+// Whether a is transposed, b is, and b is constant.
+constexpr bool nn[] = {false, false, false}, nt[] = {false, true, false}, tn[] = {true, false, false},
+               nn_constant[] = {false, false, true}, nt_constant[] = {false, true, true};
 
 constexpr TableEntry table[] = {
 #define GEMM(ISA, TRANSPOSES, M, N, K, KERNEL)                                                               \
-  {InstructionSet::ISA, {M, N, K, TRANSPOSES[0], TRANSPOSES[1]}, GemmKernel::KERNEL},
+  {InstructionSet::ISA, {M, N, K, TRANSPOSES[0], TRANSPOSES[1], false, TRANSPOSES[2]}, GemmKernel::KERNEL},
 #include "GemmTable.def"
 #undef GEMM
 };
@@ -129,7 +151,7 @@ GemmKernel tabledKernel(const GemmShape &shape) {
   double least = std::numeric_limits<double>::infinity();
   for (const TableEntry &entry : table) {
     if (entry.isa != isa || entry.shape.transposeA != shape.transposeA ||
-        entry.shape.transposeB != shape.transposeB)
+        entry.shape.transposeB != shape.transposeB || entry.shape.constantB != shape.constantB)
       continue;
     if (double apart = distance(entry.shape, shape); apart < least) {
       least = apart;
@@ -139,19 +161,22 @@ GemmKernel tabledKernel(const GemmShape &shape) {
   return nearest;
 }
 
-GemmKernel GemmChoices::choose(const GemmCommand &command, int64_t threads) const {
-  const GemmShape shape = shapeOf(command);
+GemmKernel GemmChoices::choose(const GemmCommand &command, bool constantB, int64_t threads) const {
+  const GemmShape shape = shapeOf(command, constantB);
   auto found = measured.find(shape);
   GemmKernel wanted = forced ? *forced : found != measured.end() ? found->second : tabledKernel(shape);
-  return canCompute(wanted, command, threads) ? wanted : GemmKernel::OneDnn;
+  return canCompute(wanted, command, constantB, threads) ? wanted : GemmKernel::OneDnn;
 }
 
 uint64_t hashOfChoices(const Program &program, const GemmChoices &choices, int64_t threads) {
   std::string text;
   for (const Function &function : program.functions)
     for (const Command &command : function.commands)
-      if (const auto *gemm = std::get_if<GemmCommand>(&command))
-        text += textOf(shapeOf(*gemm)) + " " + nameOf(choices.choose(*gemm, threads)).str() + "\n";
+      if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
+        const bool constantB = hasConstantB(program, function, *gemm);
+        text += textOf(shapeOf(*gemm, constantB)) + " " +
+                nameOf(choices.choose(*gemm, constantB, threads)).str() + "\n";
+      }
   return xxh3_64bits(text);
 }
 

@@ -27,9 +27,9 @@ struct GemmAddresses {
 struct OneDnn {
   struct Matmul {
     dnnl::matmul primitive;
-    dnnl::memory::desc scratchpad;
+    dnnl::memory::desc scratchpad, weights;
   };
-  using MatmulKey = std::tuple<GemmShape, int64_t, int64_t, int64_t, bool, bool, Epilogue, double>;
+  using MatmulKey = std::tuple<GemmShape, int64_t, int64_t, int64_t, bool, bool, bool, Epilogue, double>;
 
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
@@ -61,22 +61,39 @@ public:
   virtual size_t scratchBytes() const { return 0; }
   virtual void setScratch(std::byte *) {}
 
+  /// To be called before the first run, and whenever constant weights have other values.
+  virtual bool prepareWeights() { return true; }
+
   /// Runs on the calling thread and its OpenMP team; allocates nothing. False: the library failed.
   virtual bool run() = 0;
 };
 
-/// oneDNN's matmul. Both throw dnnl::error.
+/// A copy of a GEMM's b in another layout.
+class WeightsCopy {
+public:
+  WeightsCopy(const GemmCommand &command, std::byte *b, const dnnl::memory::desc &layout, OneDnn &library);
+
+  std::byte *data() const { return static_cast<std::byte *>(copy.get_data_handle()); }
+  bool update();
+
+private:
+  dnnl::memory original, copy;
+  BoundPrimitive reorder;
+};
+
+/// oneDNN's matmul, where `packed` on weights in the layout that it likes best. Both throw dnnl::error.
 std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAddresses &addresses,
-                                        OneDnn &library);
+                                        bool packed, OneDnn &library);
 
 /// The sgemm of `kernel`, and a finishing pass where the command needs one.
 std::unique_ptr<LibraryGemm> makeSgemm(GemmKernel kernel, const GemmCommand &command,
-                                       const GemmAddresses &addresses, const OneDnn &library);
+                                       const GemmAddresses &addresses, OneDnn &library);
 
 /// oneDNN's form of a command's epilogue.
 void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command);
 
-/// The command's [m, n] result, and its bias as one row.
+/// The command's b, its [m, n] result, and its bias as one row.
+dnnl::memory::desc weightsOf(const GemmCommand &command);
 dnnl::memory::desc resultOf(const GemmCommand &command);
 dnnl::memory::desc biasOf(const GemmCommand &command);
 

@@ -58,20 +58,36 @@ dnnl::memory::desc resultOf(const GemmCommand &command) {
 
 dnnl::memory::desc biasOf(const GemmCommand &command) { return {{1, command.n}, f32, {command.n, 1}}; }
 
+dnnl::memory::desc weightsOf(const GemmCommand &command) {
+  return {{command.k, command.n}, f32, {command.bRow, command.bCol}};
+}
+
+WeightsCopy::WeightsCopy(const GemmCommand &command, std::byte *b, const dnnl::memory::desc &layout,
+                         OneDnn &library)
+    : original(weightsOf(command), library.engine, b), copy(layout, library.engine),
+      reorder(dnnl::reorder(original, copy), library) {
+  reorder.bind(DNNL_ARG_FROM, original.get_desc(), b);
+  reorder.bind(DNNL_ARG_TO, layout, data());
+}
+
+bool WeightsCopy::update() { return reorder.execute() == dnnl_success; }
+
 namespace {
 
 class MatmulGemm final : public LibraryGemm {
 public:
-  MatmulGemm(BoundPrimitive bound, dnnl::memory::desc scratchpad)
-      : bound(std::move(bound)), scratchpad(std::move(scratchpad)) {}
+  MatmulGemm(BoundPrimitive bound, dnnl::memory::desc scratchpad, std::optional<WeightsCopy> weights)
+      : bound(std::move(bound)), scratchpad(std::move(scratchpad)), weights(std::move(weights)) {}
 
   size_t scratchBytes() const override { return scratchpad.get_size(); }
   void setScratch(std::byte *scratch) override { bound.bind(DNNL_ARG_SCRATCHPAD, scratchpad, scratch); }
+  bool prepareWeights() override { return !weights || weights->update(); }
   bool run() override { return bound.execute() == dnnl_success; }
 
 private:
   BoundPrimitive bound;
   dnnl::memory::desc scratchpad;
+  std::optional<WeightsCopy> weights;
 };
 
 } // namespace
@@ -80,11 +96,7 @@ static dnnl::memory::desc leftOf(const GemmCommand &command) {
   return {{command.m, command.k}, f32, {command.aRow, command.aCol}};
 }
 
-static dnnl::memory::desc rightOf(const GemmCommand &command) {
-  return {{command.k, command.n}, f32, {command.bRow, command.bCol}};
-}
-
-static OneDnn::Matmul plan(const GemmCommand &command, const OneDnn &library) {
+static OneDnn::Matmul plan(const GemmCommand &command, bool packed, const OneDnn &library) {
   dnnl::post_ops operations;
   if (command.accumulate)
     operations.append_sum(1);
@@ -92,7 +104,8 @@ static OneDnn::Matmul plan(const GemmCommand &command, const OneDnn &library) {
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(operations);
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const dnnl::memory::desc a = leftOf(command), b = rightOf(command), c = resultOf(command);
+  const dnnl::memory::desc any({command.k, command.n}, f32, dnnl::memory::format_tag::any);
+  const dnnl::memory::desc a = leftOf(command), b = packed ? any : weightsOf(command), c = resultOf(command);
   dnnl::matmul::desc description =
       command.bias ? dnnl::matmul::desc(a, b, biasOf(command), c) : dnnl::matmul::desc(a, b, c);
   // One rank at a time: the first one compiles the code, and the others find
@@ -100,30 +113,35 @@ static OneDnn::Matmul plan(const GemmCommand &command, const OneDnn &library) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
   dnnl::matmul::primitive_desc primitive(description, attributes, library.engine);
-  return {dnnl::matmul(primitive), primitive.scratchpad_desc()};
+  return {dnnl::matmul(primitive), primitive.scratchpad_desc(), primitive.weights_desc()};
 }
 
 std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAddresses &addresses,
-                                        OneDnn &library) {
+                                        bool packed, OneDnn &library) {
   const OneDnn::MatmulKey key{shapeOf(command),
                               std::max(command.aRow, command.aCol),
                               std::max(command.bRow, command.bCol),
                               command.cRow,
                               command.accumulate,
                               command.bias.has_value(),
+                              packed,
                               command.epilogue,
                               command.alpha};
   auto found = library.matmuls.find(key);
   if (found == library.matmuls.end())
-    found = library.matmuls.emplace(key, plan(command, library)).first;
+    found = library.matmuls.emplace(key, plan(command, packed, library)).first;
+  const OneDnn::Matmul &matmul = found->second;
 
-  BoundPrimitive bound(found->second.primitive, library);
+  std::optional<WeightsCopy> weights;
+  if (packed)
+    weights.emplace(command, addresses.b, matmul.weights, library);
+  BoundPrimitive bound(matmul.primitive, library);
   bound.bind(DNNL_ARG_SRC, leftOf(command), addresses.a);
-  bound.bind(DNNL_ARG_WEIGHTS, rightOf(command), addresses.b);
+  bound.bind(DNNL_ARG_WEIGHTS, matmul.weights, packed ? weights->data() : addresses.b);
   bound.bind(DNNL_ARG_DST, resultOf(command), addresses.c);
   if (command.bias)
     bound.bind(DNNL_ARG_BIAS, biasOf(command), addresses.bias);
-  return std::make_unique<MatmulGemm>(std::move(bound), found->second.scratchpad);
+  return std::make_unique<MatmulGemm>(std::move(bound), matmul.scratchpad, std::move(weights));
 }
 
 } // namespace phantom::rt

@@ -66,6 +66,8 @@ Expected<double> timeKernel(const GemmCommand &command, GemmKernel kernel, const
       return added.takeError();
   if (Error error = plan.finish())
     return error;
+  if (Error error = plan.prepareWeights())
+    return error;
   if (Error error = plan.run(0))
     return error;
   if (Error error = communicator.barrier("the measurement of a GEMM"))
@@ -85,14 +87,15 @@ Expected<double> timeKernel(const GemmCommand &command, GemmKernel kernel, const
   return *middle;
 }
 
-Expected<GemmKernel> fastestKernel(const GemmCommand &command, int64_t threads, Communicator &communicator) {
+Expected<GemmKernel> fastestKernel(const GemmCommand &command, bool constantB, int64_t threads,
+                                   Communicator &communicator) {
   Operands operands(command);
   if (Error error = operands.allocate())
     return error;
   GemmKernel fastest = GemmKernel::OneDnn;
   double least = 0;
   for (GemmKernel kernel : gemmKernels) {
-    if (!canCompute(kernel, command, threads))
+    if (!canCompute(kernel, command, constantB, threads))
       continue;
     Expected<double> seconds = timeKernel(command, kernel, operands, communicator);
     if (!seconds)
@@ -115,12 +118,13 @@ Expected<std::map<GemmShape, GemmKernel>> measureGemms(const Program &program,
   for (const Function &function : program.functions)
     for (const Command &command : function.commands)
       if (const auto *gemm = std::get_if<GemmCommand>(&command))
-        commands.try_emplace(shapeOf(*gemm), gemm);
+        commands.try_emplace(shapeOf(*gemm, hasConstantB(program, function, *gemm)), gemm);
   std::map<GemmShape, GemmKernel> fastest;
   RankTeam team(std::clamp<int64_t>(allowedCpus() / options.threadsPerRank, 1, program.ranks), options);
   Error error = team.run([&](int64_t rank) -> Error {
     for (const auto &[shape, command] : commands) {
-      Expected<GemmKernel> kernel = fastestKernel(*command, options.threadsPerRank, team.communicator(rank));
+      Expected<GemmKernel> kernel =
+          fastestKernel(*command, shape.constantB, options.threadsPerRank, team.communicator(rank));
       if (!kernel)
         return kernel.takeError();
       if (rank == 0)

@@ -44,6 +44,13 @@ public:
 
   void finishBy(BoundPrimitive pass) { finish = std::move(pass); }
 
+  /// Takes b, [k, n] row by row, from there.
+  void multiplyBy(WeightsCopy copy) {
+    weights = std::move(copy);
+    b = operandOf(weights->data(), k, n, n, 1);
+  }
+
+  bool prepareWeights() override { return !weights || weights->update(); }
   bool run() override { return multiply() && (!finish || finish->execute() == dnnl_success); }
 
 private:
@@ -64,6 +71,7 @@ private:
   float *c;
   int64_t cRow;
   std::optional<BoundPrimitive> finish;
+  std::optional<WeightsCopy> weights;
 };
 
 /// c = epilogue(c + bias), in place.
@@ -97,12 +105,16 @@ BoundPrimitive finishingPass(const GemmCommand &command, const GemmAddresses &ad
 } // namespace
 
 std::unique_ptr<LibraryGemm> makeSgemm(GemmKernel kernel, const GemmCommand &command,
-                                       const GemmAddresses &addresses, const OneDnn &library) {
+                                       const GemmAddresses &addresses, OneDnn &library) {
   // Each rank calls from its own thread, which is all that it has.
   static std::once_flag once;
-  if (kernel == GemmKernel::OpenBlas)
+  if (kernel != GemmKernel::OneDnnSgemm)
     std::call_once(once, [] { openblas_set_num_threads(1); });
   auto gemm = std::make_unique<SgemmGemm>(kernel, command, addresses);
+  if (copiesWeights(kernel)) {
+    const dnnl::memory::desc rows({command.k, command.n}, dnnl::memory::data_type::f32, {command.n, 1});
+    gemm->multiplyBy(WeightsCopy(command, addresses.b, rows, library));
+  }
   if (shapeOf(command).finishes)
     gemm->finishBy(finishingPass(command, addresses, library));
   return gemm;

@@ -68,8 +68,15 @@ void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transpos
   function.name = "f";
   for (int64_t size : {m * k, k * n, m * (n + padding), n})
     function.arguments.push_back({Role::Input, "", {ElementType::F32, {size}}});
+  function.arguments[1].role = Role::Parameter;
+  function.arguments[1].name = "b";
   function.commands = {gemm};
   executable.program.functions = {function};
+  Parameter weights;
+  weights.name = "b";
+  weights.type = {ElementType::F32, {k * n}};
+  weights.storedShape = weights.type.shape;
+  executable.program.parameters = {weights};
   CpuRuntimeOptions options;
   options.gemms.forced = kernel;
   auto runtime = value(CpuRuntime::create(executable, options));
@@ -77,9 +84,15 @@ void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transpos
   std::vector<std::vector<float>> data;
   for (size_t i = 0; i < 4; ++i) {
     data.push_back(randomFloats(function.arguments[i].type.elements(), i + 1));
-    std::memcpy(instance->argument(i), data[i].data(), data[i].size() * sizeof(float));
+    if (i != 1)
+      std::memcpy(instance->argument(i), data[i].data(), data[i].size() * sizeof(float));
   }
-  ASSERT_SUCCESS(runtime->team().run([&](int64_t rank) { return instance->run(rank); }));
+  auto run = [&] { return runtime->team().run([&](int64_t rank) { return instance->run(rank); }); };
+  // With other weights first: a copy of them must not stay.
+  ASSERT_SUCCESS(run());
+  std::memcpy(instance->argument(2), data[2].data(), data[2].size() * sizeof(float));
+  runtime->parameters().set(0, reinterpret_cast<const std::byte *>(data[1].data()));
+  ASSERT_SUCCESS(run());
 
   const auto *c = reinterpret_cast<const float *>(instance->argument(2));
   for (int64_t i = 0; i < m; ++i)
@@ -136,11 +149,12 @@ TEST(GemmChoices, NamesAndShapesAreReadAsWritten) {
   EXPECT_FALSE(parseGemmKernel("mkl"));
   for (bool transposeA : {false, true})
     for (bool transposeB : {false, true})
-      for (bool finishes : {false, true}) {
-        const GemmShape shape{64, 1024, 16, transposeA, transposeB, finishes};
-        EXPECT_EQ(parseGemmShape(textOf(shape)), shape);
-      }
-  EXPECT_EQ(textOf({64, 1024, 16, false, true, true}), "64x1024x16 nt finish");
+      for (bool finishes : {false, true})
+        for (bool constantB : {false, true}) {
+          const GemmShape shape{64, 1024, 16, transposeA, transposeB, finishes, constantB};
+          EXPECT_EQ(parseGemmShape(textOf(shape)), shape);
+        }
+  EXPECT_EQ(textOf({64, 1024, 16, false, true, true, true}), "64x1024x16 nt finish constant");
   for (const char *text : {"", "64x1024 nt", "64x1024x16", "64x1024x16 nx", "0x1x1 nn", "1x1x1 nn finishes"})
     EXPECT_FALSE(parseGemmShape(text)) << text;
 }
@@ -150,15 +164,19 @@ TEST(GemmChoices, MeasuredBeforeTableAndOnlyWhatCanCompute) {
   gemm.m = 64, gemm.n = 512, gemm.k = 512;
   gemm.aRow = 512, gemm.bRow = 512, gemm.cRow = 512;
   GemmChoices choices;
-  EXPECT_EQ(choices.choose(gemm, 1), tabledKernel(shapeOf(gemm)));
+  EXPECT_EQ(choices.choose(gemm, false, 1), tabledKernel(shapeOf(gemm)));
   choices.measured[shapeOf(gemm)] = GemmKernel::OpenBlas;
-  EXPECT_EQ(choices.choose(gemm, 1), GemmKernel::OpenBlas);
-  EXPECT_EQ(choices.choose(gemm, 2), GemmKernel::OneDnn) << "OpenBLAS has no threads of a rank's own";
+  EXPECT_EQ(choices.choose(gemm, false, 1), GemmKernel::OpenBlas);
+  EXPECT_EQ(choices.choose(gemm, false, 2), GemmKernel::OneDnn) << "OpenBLAS has no threads of a rank's own";
+  choices.measured[shapeOf(gemm, true)] = GemmKernel::OneDnnPacked;
+  EXPECT_EQ(choices.choose(gemm, true, 1), GemmKernel::OneDnnPacked);
+  choices.forced = GemmKernel::OneDnnPacked;
+  EXPECT_EQ(choices.choose(gemm, false, 1), GemmKernel::OneDnn) << "no copy of what changes";
   choices.forced = GemmKernel::OneDnnSgemm;
-  EXPECT_EQ(choices.choose(gemm, 2), GemmKernel::OneDnnSgemm);
+  EXPECT_EQ(choices.choose(gemm, false, 2), GemmKernel::OneDnnSgemm);
   gemm.cRow = 600;
   gemm.epilogue = Epilogue::Relu;
-  EXPECT_EQ(choices.choose(gemm, 1), GemmKernel::OneDnn) << "no second pass over rows with gaps";
+  EXPECT_EQ(choices.choose(gemm, false, 1), GemmKernel::OneDnn) << "no second pass over rows with gaps";
 }
 
 //===----------------------------------------------------------------------===//
