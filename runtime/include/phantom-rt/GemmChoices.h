@@ -46,15 +46,16 @@ struct GemmShape {
   int64_t m = 0, n = 0, k = 0;
   bool transposeA = false, transposeB = false;
   bool finishes = false;  ///< adds a bias or applies an epilogue
-  bool constantB = false; ///< b is a parameter, and the program trains none
+  bool constantB = false; ///< see hasConstantB
 
   auto operator<=>(const GemmShape &) const = default;
 };
 
 GemmShape shapeOf(const GemmCommand &command, bool constantB = false);
 
-/// Whether b of a command of `function` keeps its value from run to run of the program's functions.
-bool hasConstantB(const Program &program, const Function &function, const GemmCommand &command);
+/// Whether b of a command of `function` is a parameter and may have a copy. That is so in "infer", which
+/// mostly runs many times between two changes; "evaluate" would make a copy each time.
+bool hasConstantB(const Function &function, const GemmCommand &command);
 
 /// "64x512x1024 nt finish constant": m, n and k; n or t of a and of b; whether there is a bias or an
 /// epilogue, and whether b is constant.

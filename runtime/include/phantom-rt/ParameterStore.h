@@ -72,8 +72,9 @@ public:
   /// Copies the tensor of all ranks together to the ranks' parts; `whole` has the size that `get` gives.
   void set(size_t parameter, const std::byte *whole);
 
-  /// Grows with each `set` and `load`.
+  /// Counts what changes parameters: `set`, `load`, and runs of functions that train.
   uint64_t changes() const { return changeCount; }
+  void noteChange() { ++changeCount; }
 
   /// Writes the global tensors of all parameters, optimizer state included.
   llvm::Error save(llvm::StringRef path) const;

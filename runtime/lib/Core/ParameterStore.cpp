@@ -42,7 +42,7 @@ HostTensor ParameterStore::get(size_t parameter) const {
 }
 
 void ParameterStore::set(size_t index, const std::byte *whole) {
-  ++changeCount;
+  noteChange();
   const Parameter &parameter = program.parameters[index];
   const int64_t width = byteWidth(parameter.type.element);
   for (int64_t rank = 0; rank < program.ranks; ++rank)

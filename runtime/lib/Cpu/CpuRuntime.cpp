@@ -174,13 +174,16 @@ bool FunctionInstance::hasRole(Role role) const {
 }
 
 Error FunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
-  if (preparedFor[rank] != runtime.store.changes()) {
+  // No rank trains while another one infers: the barrier is between them.
+  if (bound.name == "infer" && preparedFor[rank] != runtime.store.changes()) {
     if (Error error = executors[rank]->prepareWeights())
       return error;
     preparedFor[rank] = runtime.store.changes();
   }
   if (Error error = executors[rank]->run())
     return error;
+  if (bound.name == "train_step" && rank == 0)
+    runtime.store.noteChange();
   if (beforeBarrier)
     beforeBarrier();
   return runtime.ranks.communicator(rank).barrier("the end of a run");

@@ -47,8 +47,8 @@ bool copiesWeights(GemmKernel kernel) {
   return kernel == GemmKernel::OneDnnPacked || kernel == GemmKernel::OpenBlasTransposed;
 }
 
-bool hasConstantB(const Program &program, const Function &function, const GemmCommand &command) {
-  return command.b.region == Region::Argument && !program.function("train_step") &&
+bool hasConstantB(const Function &function, const GemmCommand &command) {
+  return function.name == "infer" && command.b.region == Region::Argument &&
          function.arguments[command.b.index].role == Role::Parameter;
 }
 
@@ -173,7 +173,7 @@ uint64_t hashOfChoices(const Program &program, const GemmChoices &choices, int64
   for (const Function &function : program.functions)
     for (const Command &command : function.commands)
       if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
-        const bool constantB = hasConstantB(program, function, *gemm);
+        const bool constantB = hasConstantB(function, *gemm);
         text += textOf(shapeOf(*gemm, constantB)) + " " +
                 nameOf(choices.choose(*gemm, constantB, threads)).str() + "\n";
       }

@@ -118,7 +118,7 @@ Expected<std::map<GemmShape, GemmKernel>> measureGemms(const Program &program,
   for (const Function &function : program.functions)
     for (const Command &command : function.commands)
       if (const auto *gemm = std::get_if<GemmCommand>(&command))
-        commands.try_emplace(shapeOf(*gemm, hasConstantB(program, function, *gemm)), gemm);
+        commands.try_emplace(shapeOf(*gemm, hasConstantB(function, *gemm)), gemm);
   std::map<GemmShape, GemmKernel> fastest;
   RankTeam team(std::clamp<int64_t>(allowedCpus() / options.threadsPerRank, 1, program.ranks), options);
   Error error = team.run([&](int64_t rank) -> Error {

@@ -85,7 +85,7 @@ Error RankExecutor::bind() {
       Expected<size_t> number = commands->gemms.add(
           *gemm,
           {address(gemm->a), address(gemm->b), address(gemm->c), gemm->bias ? address(*gemm->bias) : nullptr},
-          bindings.gemms->choose(*gemm, hasConstantB(program, function, *gemm), bindings.threads));
+          bindings.gemms->choose(*gemm, hasConstantB(function, *gemm), bindings.threads));
       if (!number)
         return number.takeError();
       commands->list.push_back(BoundGemm{*number});

@@ -65,7 +65,7 @@ void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transpos
   Executable executable;
   executable.program.batch = 1;
   Function function;
-  function.name = "f";
+  function.name = "infer";
   for (int64_t size : {m * k, k * n, m * (n + padding), n})
     function.arguments.push_back({Role::Input, "", {ElementType::F32, {size}}});
   function.arguments[1].role = Role::Parameter;
