@@ -27,13 +27,14 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
   ConvertPhantomToLinalgOptions toLinalg;
   // The GEMM library has no f64.
   toLinalg.referenceGemm = options.referenceGemm || options.precision == Precision::F64;
+  toLinalg.fuse = options.fuseElementwise;
   pm.addPass(createConvertPhantomToLinalg(toLinalg));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(createPhantomBufferize());
+  pm.addPass(createPhantomBufferize({options.elideCopies}));
   pm.addPass(createPhantomOutlineKernels());
   pm.addPass(createPhantomOverlapExchanges({options.overlap}));
-  pm.addPass(createPhantomPlanMemory());
+  pm.addPass(createPhantomPlanMemory({options.planMemory}));
   pm.addPass(createCSEPass());
   pm.addPass(createPhantomVerifyProgram());
   pm.addPass(createConvertPhantomKernelsToLLVM());

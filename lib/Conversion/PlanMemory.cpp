@@ -35,10 +35,20 @@ struct Buffer {
   int64_t offset = 0;
 };
 
+/// One after the other. Returns the arena's size.
+int64_t assignOwnMemory(MutableArrayRef<Buffer> buffers) {
+  int64_t size = 0;
+  for (Buffer &buffer : buffers) {
+    buffer.offset = size;
+    size += buffer.bytes;
+  }
+  return size;
+}
+
 bool liveTogether(const Buffer &a, const Buffer &b) { return a.first <= b.last && b.first <= a.last; }
 
 /// Largest first, each at the lowest offset that is free throughout its life. Returns the arena's size.
-int64_t assignOffsets(MutableArrayRef<Buffer> buffers) {
+int64_t assignSharedMemory(MutableArrayRef<Buffer> buffers) {
   SmallVector<Buffer *> order;
   for (Buffer &buffer : buffers)
     order.push_back(&buffer);
@@ -66,6 +76,8 @@ int64_t assignOffsets(MutableArrayRef<Buffer> buffers) {
 }
 
 struct PlanMemoryPass : phantom::impl::PhantomPlanMemoryBase<PlanMemoryPass> {
+  using PhantomPlanMemoryBase::PhantomPlanMemoryBase;
+
   void runOnOperation() override {
     FailureOr<SmallVector<func::FuncOp>> functions = straightLineFunctions(getOperation());
     if (failed(functions))
@@ -90,7 +102,7 @@ private:
     }
     if (buffers.empty())
       return success();
-    int64_t size = assignOffsets(buffers);
+    int64_t size = share ? assignSharedMemory(buffers) : assignOwnMemory(buffers);
     replace(function, buffers, size);
     mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": arena of " << size << " bytes for "
                                         << buffers.size() << " buffers of " << unshared << " bytes";

@@ -125,6 +125,7 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
   train.firstLayer = options.firstLayer;
   train.lastLayer = options.lastLayer;
   train.init = options.init;
+  train.optimizeExchanges = options.optimizations.optimizeExchanges;
   if (options.loss)
     train.loss = *options.loss;
   train.optimizer = options.optimizer;
@@ -170,8 +171,11 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
 
   PassManager back(&context, "builtin.module");
   mlir::phantom::ToCpuPipelineOptions lowering;
-  lowering.fuseEpilogues = options.fuseEpilogues;
-  lowering.overlap = options.overlapExchanges;
+  lowering.fuseEpilogues = options.optimizations.fuseEpilogues;
+  lowering.fuseElementwise = options.optimizations.fuseElementwise;
+  lowering.elideCopies = options.optimizations.elideCopies;
+  lowering.overlap = options.optimizations.overlapExchanges;
+  lowering.planMemory = options.optimizations.planMemory;
   lowering.referenceGemm = options.referenceGemm;
   if (options.doublePrecision)
     lowering.precision = mlir::phantom::Precision::F64;

@@ -1,10 +1,12 @@
 // RUN: phantom-opt %s --phantom-plan-memory 2>/dev/null | FileCheck %s
+// RUN: phantom-opt %s --phantom-plan-memory=share=false 2>/dev/null | FileCheck %s --check-prefix=OWN
 // RUN: phantom-opt %s --phantom-plan-memory -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // REMARK: remark: @reuse: arena of 8192 bytes for 3 buffers of 12288 bytes
 // REMARK: remark: @lifetimes: arena of 320 bytes for 4 buffers of 384 bytes
 
 // CHECK-LABEL: func @reuse
+// OWN-LABEL: func @reuse
 func.func @reuse(%x: memref<32x32xf32>) -> memref<32x32xf32> {
   // CHECK: %[[ARENA:.+]] = phantom.arena : memref<8192xi8>
   // CHECK-NOT: memref.alloc
@@ -12,6 +14,10 @@ func.func @reuse(%x: memref<32x32xf32>) -> memref<32x32xf32> {
   // CHECK: %[[B:.+]] = memref.view %[[ARENA]][%c4096{{.*}}][]
   // CHECK: %[[C:.+]] = memref.view %[[ARENA]][%c0{{.*}}][]
   // CHECK: return %[[C]]
+  // OWN: %[[ARENA:.+]] = phantom.arena : memref<12288xi8>
+  // OWN: memref.view %[[ARENA]][%c0{{.*}}][]
+  // OWN: memref.view %[[ARENA]][%c4096{{.*}}][]
+  // OWN: memref.view %[[ARENA]][%c8192{{.*}}][]
   %a = memref.alloc() : memref<32x32xf32>
   phantom.gemm ins(%x, %x : memref<32x32xf32>, memref<32x32xf32>) outs(%a : memref<32x32xf32>)
   %b = memref.alloc() : memref<32x32xf32>

@@ -105,6 +105,8 @@ def contradictions(options):
             expect_error(scratch, [*train, f"--{flag}", given], f"--{flag} {given}: 'compiled' was compiled with "
                          f"--{flag} {was}")
         expect_error(scratch, [*train, "--trainable", "fc*"], "--trainable fc*: 'compiled' was compiled without")
+        expect_error(scratch, [*train, "--disable-pass", "plan-memory,elide-copies"], "--disable-pass elide-copies,plan-memory: "
+                     "'compiled' was compiled without --disable-pass")
         expect_error(scratch, [*train, "--no-fusion"], "--no-fusion: 'compiled' was compiled without it")
         expect_error(scratch, [*train, "--remarks", "--strict"], "--remarks had no effect")
         # The same values, however they are written, are none.
@@ -210,6 +212,7 @@ def cases(options):
     yield "compiled/phantom-p4-random", same_bits("phantom", 4, "cross-entropy", "momentum", ["--init", "random"])
     yield "compiled/tensor-p2", same_bits("tensor", 2, "bce", "adamw")
     yield "compiled/megatron-p2", same_bits("megatron", 2, "mse", "sgd", ["--no-fusion", "--no-overlap"])
+    yield "compiled/disabled-p2", same_bits("tensor", 2, "mse", "sgd", ["--disable-pass", "plan-memory,elide-copies"])
     yield "compiled/f64-p2", same_bits("phantom", 2, "mse", "sgd", ["--gemm", "reference", "--precision", "f64"])
     yield "compiled/save-dense", same_export("dense")
     yield "compiled/save-factored", same_export("factored")

@@ -10,6 +10,7 @@
 
 #include "phantom-rt/Schedule.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 
@@ -118,6 +119,9 @@ Switch strict("strict", everywhere, executionFlags, "an option that has no effec
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
+Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
+                 "optimisations to leave out: optimize-exchanges, fuse-epilogues, "
+                 "fuse-elementwise, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
 Text commands("commands", compileOnly, outputFlags, "NAME[,...]",
@@ -142,10 +146,10 @@ Text checkpointEvery("checkpoint-every", trainOnly, outputFlags, "N", "not in th
 Switch resume("resume", trainOnly, outputFlags, "not in this version");
 
 /// The flags whose values a compiled folder has: what depends on them was decided when it was made.
-const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select,          &firstLayer,
-                                     &lastLayer, &init,     &constants,  &batchSize,       &dataDir,
-                                     &loss,      &momentum, &optimizer,  &trainable,       &weightDecay,
-                                     &frozen,    &gemm,     &precision,  &sharedParameters};
+const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select,           &firstLayer,
+                                     &lastLayer, &init,     &constants,  &batchSize,        &dataDir,
+                                     &loss,      &momentum, &optimizer,  &trainable,        &weightDecay,
+                                     &frozen,    &gemm,     &precision,  &sharedParameters, &disablePass};
 const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune};
 
 Error flagError(const Text &flag, const Twine &message) {
@@ -292,6 +296,23 @@ Error readGemm(RunOptions &options) {
   return Error::success();
 }
 
+/// Also sorts the names, so that a compiled folder keeps one spelling of them.
+Error readDisabledPasses(Optimizations &optimizations) {
+  SmallVector<StringRef> names;
+  std::string value = disablePass;
+  StringRef(value).split(names, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef name : names)
+    if (!disable(optimizations, name))
+      return flagError(disablePass,
+                       "unknown pass '" + name + "'; use some of " + join(optimizationNames(), ", "));
+  if (names.empty() && disablePass.given())
+    return flagError(disablePass, "names no pass; use some of " + join(optimizationNames(), ", "));
+  llvm::sort(names);
+  names.erase(llvm::unique(names), names.end());
+  disablePass.setValue(join(names, ","));
+  return Error::success();
+}
+
 Error readExecution(RunOptions &options) {
   CompileOptions &compile = options.compile;
   bool bindCores = true;
@@ -307,8 +328,10 @@ Error readExecution(RunOptions &options) {
     return error;
   if (compile.doublePrecision && !compile.referenceGemm && !options.isCompiled)
     return createStringError("--precision f64 needs --gemm reference");
-  compile.fuseEpilogues = !noFusion;
-  compile.overlapExchanges = !noOverlap;
+  compile.optimizations.fuseEpilogues = !noFusion;
+  compile.optimizations.overlapExchanges = !noOverlap;
+  if (Error error = readDisabledPasses(compile.optimizations))
+    return error;
   compile.remarks = remarks;
   options.session.bindThreads = bindCores;
   compile.strict = options.strict = strict;

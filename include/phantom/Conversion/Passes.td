@@ -191,7 +191,8 @@ def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer an offset in one arena";
   let description = [{
     Buffers that do not live at the same time share memory: a buffer lives from its first to its last use through any view, a
-    returned one to the end. Largest first, each at the lowest free offset, 64-byte aligned. A remark per function says the arena's size,
+    returned one to the end. Largest first, each at the lowest free offset, 64-byte aligned. With `share=false` each has
+    memory of its own. A remark per function says the arena's size,
     and what the buffers would take without sharing.
 
     ```mlir
@@ -201,6 +202,7 @@ def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
     %z = memref.view %a[%c0][] : memref<65536xi8> to memref<64x128xf32>
     ```
   }];
+  let options = [Option<"share", "share", "bool", /*default=*/"true", "let buffers that do not live together share memory">];
   let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect"];
 }

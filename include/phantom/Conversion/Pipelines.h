@@ -25,6 +25,13 @@ struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
   Option<bool> fuseEpilogues{*this, "fuse-epilogues",
                              llvm::cl::desc("let GEMMs add biases and apply activations"),
                              llvm::cl::init(true)};
+  Option<bool> fuseElementwise{*this, "fuse-elementwise",
+                               llvm::cl::desc("one kernel of several elementwise ops"), llvm::cl::init(true)};
+  Option<bool> elideCopies{*this, "elide-copies", llvm::cl::desc("make what is exchanged in its window"),
+                           llvm::cl::init(true)};
+  Option<bool> planMemory{*this, "plan-memory",
+                          llvm::cl::desc("let buffers that do not live at the same time share memory"),
+                          llvm::cl::init(true)};
   Option<bool> referenceGemm{*this, "reference-gemm", llvm::cl::desc("GEMMs as plain loops, an oracle"),
                              llvm::cl::init(false)};
   Option<Precision> precision{*this, "precision", llvm::cl::desc("element type; f64 implies reference-gemm"),

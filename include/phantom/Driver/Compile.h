@@ -9,6 +9,7 @@
 #ifndef PHANTOM_DRIVER_COMPILE_H
 #define PHANTOM_DRIVER_COMPILE_H
 
+#include "phantom/Driver/Optimizations.h"
 #include "phantom/Pipelines/Pipelines.h"
 #include "phantom/Target/CPU/Compile.h"
 #include "phantom/Target/ONNX/Import.h"
@@ -44,8 +45,7 @@ struct CompileOptions {
   double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
   bool referenceGemm = false;   ///< GEMMs as plain loops instead of library calls: an oracle
   bool doublePrecision = false; ///< everything in f64; needs referenceGemm
-  bool fuseEpilogues = true;
-  bool overlapExchanges = true;
+  Optimizations optimizations;
   onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;
   std::string dataDir;                          ///< of external data; empty: the model's folder
   std::map<std::string, std::string> constants; ///< .npy files of inputs that become constants
