@@ -46,3 +46,15 @@ phantom_build() {
     return 1
   fi
 }
+
+# phantom_venv DIR PACKAGE...; a virtual environment with the newest releases, unless it can import all of them.
+phantom_venv() {
+  local venv=$1 import
+  shift
+  import=$(IFS=,; echo "$*")
+  [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+  if ! "$venv/bin/python" -c "import $import" 2>/dev/null; then
+    echo "== $* from PyPI ($venv)"
+    "$venv/bin/python" -m pip install --quiet --upgrade "$@"
+  fi
+}
