@@ -30,6 +30,9 @@ struct CommCounters {
   int64_t exchanges = 0;
   int64_t bytes = 0;  ///< of peers' slots and parts, counted where they are acquired or read
   double seconds = 0; ///< exposed: inside waits, the sums of reductions included
+  /// The part of `seconds` until the last peer has started the exchange: that peer's lateness, not the
+  /// exchange's cost.
+  double skewSeconds = 0;
 };
 
 /// One rank's end of a communicator. All ranks start and wait for the same

@@ -31,6 +31,7 @@ struct StepRecord {
   int64_t commBytes = 0;        ///< counted at the access to peers' memory
   double modelCommBytes = 0;    ///< ring formula
   double commSeconds = 0;       ///< exposed: inside waits for exchanges
+  double commSkewSeconds = 0;   ///< the part of it that a rank waited because a peer was late
   double modelEnergyJoules = 0; ///< of all ranks together
 };
 

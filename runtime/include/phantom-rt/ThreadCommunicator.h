@@ -39,11 +39,10 @@ struct ThreadGroupOptions {
   FaultInjector *faults = nullptr;
 };
 
-/// The state that the ranks of one process share: one epoch counter each, on
-/// a cache line of its own. Exchanges happen in the same order everywhere, so
-/// the n-th start of a rank makes its counter n, and waiting for the n-th
-/// exchange is waiting until all counters have reached n. A barrier is an
-/// exchange that moves nothing.
+/// The state that the ranks of one process share: what each has published.
+/// Exchanges happen in the same order everywhere, so the n-th start of a rank
+/// publishes epoch n, and waiting for the n-th exchange is waiting until all
+/// ranks have published epoch n. A barrier is an exchange that moves nothing.
 class ThreadGroup {
 public:
   ThreadGroup(int64_t ranks, ThreadGroupOptions options);
@@ -65,15 +64,19 @@ private:
 
   /// What a rank says about the exchange that it published as epoch n, kept in
   /// entry n % capacity. A rank can be ahead of a waiting peer by no more
-  /// than the outstanding exchanges, so that entries live long enough.
-  struct alignas(128) Line {
+  /// than the outstanding exchanges, so that entries live long enough. All of
+  /// it is in one cache line: a peer that sees the epoch has the rest too.
+  struct alignas(32) Entry {
     std::atomic<uint64_t> epoch{0};
-    std::unique_ptr<std::atomic<uint64_t>[]> signatures;
+    std::atomic<uint64_t> signature{0};
+    std::atomic<int64_t> nanoseconds{0}; ///< of the steady clock, when it was published; not of barriers
   };
 
+  Entry &entry(int64_t rank, uint64_t epoch) { return entries[rank][epoch & mask]; }
+
   ThreadGroupOptions options;
-  uint64_t signatureMask = 0;
-  std::vector<Line> lines;
+  uint64_t mask = 0;
+  std::vector<std::unique_ptr<Entry[]>> entries; ///< by rank
   std::vector<std::unique_ptr<Communicator>> ends;
   alignas(128) std::atomic<bool> abortFlag{false};
   mutable std::mutex reasonMutex;

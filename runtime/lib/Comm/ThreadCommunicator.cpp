@@ -12,6 +12,7 @@
 #include "phantom-rt/Error.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <algorithm>
 #include <chrono>
 #include <sched.h>
 #include <thread>
@@ -70,7 +71,7 @@ public:
   Error start(const BoundExchange &bound) override {
     if (group.options.faults)
       group.options.faults->beforeStart(rank(), bound);
-    const uint64_t epoch = publish(signatureOf(bound, size()));
+    const uint64_t epoch = publish(signatureOf(bound, size()), nanoseconds(Clock::now()));
     if (bound.index >= startedAt.size())
       startedAt.resize(bound.index + 1, 0);
     startedAt[bound.index] = epoch;
@@ -85,19 +86,21 @@ public:
     const uint64_t epoch = startedAt[bound.index];
     startedAt[bound.index] = 0;
 
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     const bool skip = group.options.faults && group.options.faults->skipWait(rank(), bound);
     if (!skip)
       if (Error error = await(epoch, signatureOf(bound, size()), [&] { return exchangeText(exchange); }))
         return error;
     finish(bound);
     ++counters.exchanges;
-    counters.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (!skip)
+      counters.skewSeconds += 1e-9 * double(std::max<int64_t>(lastPublished(epoch) - nanoseconds(begin), 0));
+    counters.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
     return Error::success();
   }
 
   Error barrier(StringRef where) override {
-    const uint64_t epoch = publish(/*signature=*/0);
+    const uint64_t epoch = publish(/*signature=*/0, /*nanoseconds=*/0);
     return await(epoch, 0, [&] { return ("barrier at " + where).str(); });
   }
 
@@ -109,13 +112,28 @@ public:
   }
 
 private:
+  using Clock = std::chrono::steady_clock;
+
+  static int64_t nanoseconds(Clock::time_point time) {
+    return std::chrono::nanoseconds(time.time_since_epoch()).count();
+  }
+
   /// Makes everything this rank wrote so far visible to whoever sees the epoch.
-  uint64_t publish(uint64_t signature) {
-    ThreadGroup::Line &line = group.lines[rank()];
-    ++epoch;
-    line.signatures[epoch & group.signatureMask].store(signature, std::memory_order_relaxed);
-    line.epoch.store(epoch, std::memory_order_release);
+  uint64_t publish(uint64_t signature, int64_t nanoseconds) {
+    ThreadGroup::Entry &entry = group.entry(rank(), ++epoch);
+    entry.signature.store(signature, std::memory_order_relaxed);
+    entry.nanoseconds.store(nanoseconds, std::memory_order_relaxed);
+    entry.epoch.store(epoch, std::memory_order_release);
     return epoch;
+  }
+
+  /// When the last peer published an epoch that all have published.
+  int64_t lastPublished(uint64_t published) const {
+    int64_t last = 0;
+    for (int64_t peer = 0; peer < size(); ++peer)
+      if (peer != rank())
+        last = std::max(last, group.entry(peer, published).nanoseconds.load(std::memory_order_relaxed));
+    return last;
   }
 
   /// Waits until all ranks have published `wanted`, and checks what they
@@ -123,11 +141,11 @@ private:
   template <typename Name> Error await(uint64_t wanted, uint64_t signature, Name name) {
     for (int64_t step = 1; step < size(); ++step) {
       const int64_t peer = (rank() + step) % size();
-      ThreadGroup::Line &line = group.lines[peer];
-      if (line.epoch.load(std::memory_order_acquire) < wanted)
-        if (Error error = awaitSlowly(wanted, line, name))
+      const ThreadGroup::Entry &entry = group.entry(peer, wanted);
+      if (entry.epoch.load(std::memory_order_acquire) < wanted)
+        if (Error error = awaitSlowly(wanted, entry, name))
           return error;
-      const uint64_t theirs = line.signatures[wanted & group.signatureMask].load(std::memory_order_relaxed);
+      const uint64_t theirs = entry.signature.load(std::memory_order_relaxed);
       if (theirs != signature)
         return fail("the ranks' exchanges differ: rank " + Twine(rank()) + " is at the " + name() + " (" +
                     signatureText(signature) + "), but rank " + Twine(peer) + " is at " +
@@ -139,20 +157,20 @@ private:
   }
 
   /// Polls with a pause, then gives up the core, then sleeps shortly.
-  template <typename Name> Error awaitSlowly(uint64_t wanted, ThreadGroup::Line &line, Name name) {
+  template <typename Name> Error awaitSlowly(uint64_t wanted, const ThreadGroup::Entry &entry, Name name) {
     if (group.options.spin)
       for (int i = 0; i < 4096; ++i) {
-        if (line.epoch.load(std::memory_order_acquire) >= wanted)
+        if (entry.epoch.load(std::memory_order_acquire) >= wanted)
           return Error::success();
         pauseCpu();
       }
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     for (;;) {
-      if (line.epoch.load(std::memory_order_acquire) >= wanted)
+      if (entry.epoch.load(std::memory_order_acquire) >= wanted)
         return Error::success();
       if (group.aborted())
         return makeError(group.reason());
-      const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      const double waited = std::chrono::duration<double>(Clock::now() - begin).count();
       if (waited > group.options.timeoutSeconds)
         return fail(timeoutText(wanted, name()));
       if (waited < 1e-3)
@@ -165,7 +183,7 @@ private:
   std::string timeoutText(uint64_t wanted, const std::string &name) const {
     std::string missing;
     for (int64_t peer = 0; peer < size(); ++peer)
-      if (group.lines[peer].epoch.load(std::memory_order_acquire) < wanted)
+      if (group.entry(peer, wanted).epoch.load(std::memory_order_acquire) < wanted)
         missing += (missing.empty() ? "" : ", ") + std::to_string(peer);
     return ("rank " + Twine(rank()) + " waited " + Twine(int64_t(group.options.timeoutSeconds * 1000)) +
             " ms at the " + name + "; ranks that did not come: " + missing)
@@ -201,12 +219,11 @@ private:
 // The group
 //===----------------------------------------------------------------------===//
 
-ThreadGroup::ThreadGroup(int64_t ranks, ThreadGroupOptions groupOptions)
-    : options(groupOptions), lines(ranks) {
+ThreadGroup::ThreadGroup(int64_t ranks, ThreadGroupOptions groupOptions) : options(groupOptions) {
   const uint64_t capacity = PowerOf2Ceil(uint64_t(options.maximumOutstanding) + 2);
-  signatureMask = capacity - 1;
+  mask = capacity - 1;
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    lines[rank].signatures = std::make_unique<std::atomic<uint64_t>[]>(capacity);
+    entries.push_back(std::make_unique<Entry[]>(capacity));
     ends.push_back(std::make_unique<ThreadCommunicator>(*this, rank, ranks));
   }
 }
@@ -230,8 +247,9 @@ void ThreadGroup::reset() {
   std::lock_guard<std::mutex> lock(reasonMutex);
   firstReason.clear();
   abortFlag.store(false, std::memory_order_release);
-  for (size_t rank = 0; rank < lines.size(); ++rank) {
-    lines[rank].epoch.store(0, std::memory_order_relaxed);
+  for (size_t rank = 0; rank < entries.size(); ++rank) {
+    for (uint64_t i = 0; i <= mask; ++i)
+      entries[rank][i].epoch.store(0, std::memory_order_relaxed);
     static_cast<ThreadCommunicator &>(*ends[rank]).reset();
   }
 }

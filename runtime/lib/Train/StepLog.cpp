@@ -49,6 +49,7 @@ Error StepLog::write(const StepRecord &record) {
     json.attribute("comm_bytes", record.commBytes);
     json.attribute("model_comm_bytes", record.modelCommBytes);
     json.attribute("comm_seconds", record.commSeconds);
+    json.attribute("comm_skew_seconds", record.commSkewSeconds);
     json.attribute("energy_joules", nullptr);
     json.attribute("energy_reason", "this version reads no energy counter");
     json.attribute("model_energy_joules", record.modelEnergyJoules);

@@ -194,6 +194,7 @@ Error Trainer::finishStep(int64_t step) {
   for (const RankReport &one : reports) {
     record.commBytes = std::max(record.commBytes, one.comm.bytes);
     record.commSeconds += one.comm.seconds / double(ranks);
+    record.commSkewSeconds += one.comm.skewSeconds / double(ranks);
   }
   record.modelCommBytes = report.modelCommBytesPerStep;
   record.modelEnergyJoules = modelled.joules;

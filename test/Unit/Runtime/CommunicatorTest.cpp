@@ -135,6 +135,38 @@ TEST(Communicator, AllGatherSeesEverySlot) {
     }
 }
 
+TEST(Communicator, WaitingForALatePeerIsSkew) {
+  struct LateRank final : FaultInjector {
+    std::atomic<bool> waiting{false};
+    void beforeStart(int64_t rank, const BoundExchange &) override {
+      if (rank == 0)
+        return;
+      while (!waiting)
+        std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    bool skipWait(int64_t rank, const BoundExchange &) override {
+      if (rank == 0)
+        waiting = true;
+      return false;
+    }
+  } late;
+  RankTeamOptions options;
+  options.faults = &late;
+  Rig<float> rig(exchangeOf(ExchangeKind::AllGather, 1, 8), 2);
+  RankTeam team(2, options);
+  EXPECT_SUCCESS(team.run([&](int64_t rank) -> Error {
+    Communicator &end = team.communicator(rank);
+    if (Error error = end.start(rig.bind(rank)))
+      return error;
+    return end.wait(rig.bind(rank));
+  }));
+  const CommCounters &early = team.communicator(0).counters;
+  EXPECT_GE(early.skewSeconds, 0.005);
+  EXPECT_LE(early.skewSeconds, early.seconds);
+  EXPECT_EQ(team.communicator(1).counters.skewSeconds, 0);
+}
+
 TEST(Communicator, ReduceScatterSumsInRankOrder) {
   checkReduction<float>(ExchangeKind::ReduceScatter, 1, 5000, ElementType::F32);
   checkReduction<float>(ExchangeKind::ReduceScatter, 3, 17, ElementType::F32);
