@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "phantom-rt/AtomicFile.h"
+#include "phantom-rt/Memory.h"
 #include "phantom-rt/Session.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -40,6 +41,22 @@ std::string summary(const TrainReport &report) {
   return text;
 }
 
+static void writeMemory(json::OStream &json, const Program &program) {
+  if (const Function *step = program.function("train_step")) {
+    const MemoryNeed need = memoryNeed(program, *step);
+    json.attributeObject("predicted_memory_bytes", [&] {
+      json.attribute("parameters", need.parameters);
+      json.attribute("optimizer", need.optimizer);
+      json.attribute("activations", need.activations);
+      json.attribute("windows", need.windows);
+      json.attribute("constants", need.constants);
+      json.attribute("batch", need.batch);
+      json.attribute("total", need.total());
+    });
+  }
+  json.attribute("peak_memory_bytes", peakResidentBytes());
+}
+
 Error writeSummary(StringRef path, const Program &program, const TrainReport &report,
                    const std::optional<EvaluationReport> &evaluation) {
   return writeFileAtomically(path, [&](raw_ostream &out) {
@@ -56,6 +73,7 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("gemm_kernels_hash", formatv("{0:x-16}", report.gemmChoicesHash).str());
       json.attribute("comm_bytes_per_step", report.commBytesPerStep);
       json.attribute("model_comm_bytes_per_step", report.modelCommBytesPerStep);
+      writeMemory(json, program);
       json.attribute("steps", report.steps);
       json.attribute("stop_reason", reasonName(report.stopReason));
       if (report.steps > 0) {

@@ -363,6 +363,17 @@ TEST_F(SessionTest, WritesTraceAndSummary) {
   llvm::json::Value summary = value(llvm::json::parse((*text)->getBuffer()));
   EXPECT_EQ(summary.getAsObject()->getInteger("parameters"), N);
   EXPECT_EQ(summary.getAsObject()->getNumber("eval_accuracy"), 0.5);
+
+  const llvm::json::Object &memory = *summary.getAsObject()->getObject("predicted_memory_bytes");
+  const int64_t batch = B * N * 4 + B * 4;
+  EXPECT_EQ(memory.getInteger("parameters"), N * 4);
+  EXPECT_EQ(memory.getInteger("optimizer"), 0);
+  EXPECT_EQ(memory.getInteger("activations"), 2 * 256);
+  EXPECT_EQ(memory.getInteger("windows"), 2 * B * 4);
+  EXPECT_EQ(memory.getInteger("constants"), 8);
+  EXPECT_EQ(memory.getInteger("batch"), batch);
+  EXPECT_EQ(memory.getInteger("total"), N * 4 + 2 * 256 + 2 * B * 4 + 8 + batch);
+  EXPECT_GT(summary.getAsObject()->getInteger("peak_memory_bytes"), memory.getInteger("total"));
 }
 
 //===----------------------------------------------------------------------===//
