@@ -18,10 +18,11 @@
 |* Strings and shapes that the library returns belong to the session, and     *|
 |* live as long as it does.                                                   *|
 |*                                                                            *|
-|* Threads. A session starts one thread per rank of its model. Its functions  *|
-|* are called by one thread at a time; different sessions by different        *|
-|* threads at the same time. If a rank hangs longer than the deadline, and    *|
-|* does not leave after that, the process ends with status 1.                 *|
+|* Threads. A session starts a thread for each rank of its model but the      *|
+|* first: that is the thread that calls. Its functions are called by one      *|
+|* thread at a time; different sessions by different threads at the same      *|
+|* time. If a rank hangs longer than the deadline, and does not leave after   *|
+|* that, the process ends with status 1.                                      *|
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
@@ -55,7 +56,7 @@ typedef struct phantom_options {
   uint64_t seed;
   /** Deadline of every wait for another rank, in seconds. */
   double timeout_seconds;
-  /** Not 0: every rank's thread is bound to cores of its own. */
+  /** Not 0: every rank's thread is bound to cores of its own; the caller's during calls. */
   int bind_threads;
   /** Threads of each rank's matrix products. */
   int64_t threads_per_rank;

@@ -13,7 +13,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 
-#include <condition_variable>
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -35,13 +35,14 @@ struct RankTeamOptions {
 int64_t allowedCpus();
 
 /// A thread per rank, pinned, each with its own OpenMP width, and the
-/// communicator between them.
+/// communicator between them. The thread that calls `run` is rank 0 while it is
+/// in there, so that a call need not wake up a thread for it and be woken up by it.
 class RankTeam {
 public:
   RankTeam(int64_t ranks, RankTeamOptions options);
   ~RankTeam();
 
-  int64_t size() const { return int64_t(threads.size()); }
+  int64_t size() const { return group.size(); }
   Communicator &communicator(int64_t rank) { return group.communicator(rank); }
 
   /// Calls job(rank) on every rank's thread and waits for all of them. If one
@@ -52,19 +53,25 @@ public:
   llvm::Error run(std::function<llvm::Error(int64_t rank)> job);
 
 private:
+  class CallerAsRank;
+
   void serve(int64_t rank);
   void pin(int64_t rank) const;
+  void runJob(int64_t rank);
+  void fail(llvm::Error error);
+  template <typename T> void waitWhile(const std::atomic<T> &value, T old) const;
 
   RankTeamOptions options;
+  std::vector<int> cpus; ///< that the process may use
   ThreadGroup group;
-  std::mutex mutex;
-  std::condition_variable wake, done;
   std::function<llvm::Error(int64_t)> job;
-  uint64_t generation = 0;
-  int64_t running = 0;
-  bool stopping = false, failed = false;
+  std::atomic<uint64_t> generation{0}; ///< of `job` and `stopping`, which are written before it
+  std::atomic<int64_t> running{0};     ///< ranks that are in `job`
+  bool stopping = false;
+  std::mutex mutex; ///< of the next two
+  bool failed = false;
   std::string firstError;
-  std::vector<std::thread> threads;
+  std::vector<std::thread> threads; ///< of ranks from 1 on
 };
 
 } // namespace phantom::rt

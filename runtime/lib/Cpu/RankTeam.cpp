@@ -20,6 +20,7 @@
 // libgomp's, which oneDNN runs on. The width is a per-thread setting, and a
 // thread that is not told would make a team of all cores.
 extern "C" void omp_set_num_threads(int); // NOLINT(readability-identifier-naming)
+extern "C" int omp_get_max_threads();     // NOLINT(readability-identifier-naming)
 
 using namespace llvm;
 
@@ -40,22 +41,26 @@ static std::vector<int> allowedCpuList() {
 
 int64_t allowedCpus() { return int64_t(allowedCpuList().size()); }
 
+static inline void pauseCpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
 static ThreadGroupOptions groupOptions(int64_t ranks, const RankTeamOptions &options) {
   return {options.timeoutSeconds, ranks <= allowedCpus(), options.maximumOutstanding, options.faults};
 }
 
 RankTeam::RankTeam(int64_t ranks, RankTeamOptions teamOptions)
-    : options(teamOptions), group(ranks, groupOptions(ranks, teamOptions)) {
-  for (int64_t rank = 0; rank < ranks; ++rank)
+    : options(teamOptions), cpus(allowedCpuList()), group(ranks, groupOptions(ranks, teamOptions)) {
+  for (int64_t rank = 1; rank < ranks; ++rank)
     threads.emplace_back([this, rank] { serve(rank); });
 }
 
 RankTeam::~RankTeam() {
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    stopping = true;
-  }
-  wake.notify_all();
+  stopping = true;
+  generation.fetch_add(1, std::memory_order_release);
+  generation.notify_all();
   for (std::thread &thread : threads)
     thread.join();
 }
@@ -63,8 +68,7 @@ RankTeam::~RankTeam() {
 void RankTeam::pin(int64_t rank) const {
   if (!options.bind)
     return;
-  const std::vector<int> cpus = allowedCpuList();
-  const int64_t count = int64_t(cpus.size()), ranks = group.size();
+  const int64_t count = int64_t(cpus.size()), ranks = size();
   const int64_t begin = rank * count / ranks, end = std::max(begin + 1, (rank + 1) * count / ranks);
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -74,57 +78,95 @@ void RankTeam::pin(int64_t rank) const {
   (void)::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
 }
 
+/// Makes the calling thread like that of rank 0, and then as it was.
+class RankTeam::CallerAsRank {
+public:
+  explicit CallerAsRank(const RankTeam &team) : width(omp_get_max_threads()) {
+    // A single rank has all CPUs, as the caller has.
+    bound = team.options.bind && team.size() > 1 &&
+            ::pthread_getaffinity_np(::pthread_self(), sizeof(before), &before) == 0;
+    if (bound)
+      team.pin(0);
+    omp_set_num_threads(int(team.options.threadsPerRank));
+  }
+  ~CallerAsRank() {
+    omp_set_num_threads(width);
+    if (bound)
+      (void)::pthread_setaffinity_np(::pthread_self(), sizeof(before), &before);
+  }
+  CallerAsRank(const CallerAsRank &) = delete;
+  CallerAsRank &operator=(const CallerAsRank &) = delete;
+
+private:
+  int width;
+  bool bound;
+  cpu_set_t before;
+};
+
+/// Polls for some microseconds, where every rank has a core, and then sleeps.
+template <typename T> void RankTeam::waitWhile(const std::atomic<T> &value, T old) const {
+  if (size() <= int64_t(cpus.size()))
+    for (int i = 0; i < 4096; ++i) {
+      if (value.load(std::memory_order_acquire) != old)
+        return;
+      pauseCpu();
+    }
+  value.wait(old, std::memory_order_acquire);
+}
+
+void RankTeam::fail(Error error) {
+  const std::string text = toString(std::move(error));
+  group.abort(text);
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (failed)
+      return;
+    failed = true;
+    firstError = group.reason();
+  }
+  // The others are out of their waits at once; only a kernel may take its time.
+  const auto grace = std::chrono::duration<double>(1 + std::min(options.timeoutSeconds, 10.0));
+  const auto begin = std::chrono::steady_clock::now();
+  while (int64_t others = running.load(std::memory_order_acquire) - 1) {
+    if (std::chrono::steady_clock::now() - begin > grace) {
+      errs() << "error: " << firstError << "\n"
+             << "error: " << others << " rank(s) did not stop after that; giving up\n";
+      std::_Exit(1);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+void RankTeam::runJob(int64_t rank) {
+  if (Error error = job(rank))
+    fail(std::move(error));
+  if (running.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    running.notify_all();
+}
+
 void RankTeam::serve(int64_t rank) {
   pin(rank);
   omp_set_num_threads(int(options.threadsPerRank));
-
-  uint64_t served = 0;
-  for (;;) {
-    {
-      std::unique_lock<std::mutex> lock(mutex);
-      wake.wait(lock, [&] { return stopping || generation != served; });
-      if (stopping)
-        return;
-      served = generation;
-    }
-    Error error = job(rank);
-    std::string text;
-    const bool bad = bool(error);
-    if (bad) {
-      text = toString(std::move(error));
-      group.abort(text);
-    } else {
-      consumeError(std::move(error));
-    }
-    std::lock_guard<std::mutex> lock(mutex);
-    if (bad && !failed) {
-      failed = true;
-      firstError = group.reason();
-    }
-    if (--running == 0 || bad)
-      done.notify_all();
+  for (uint64_t served = 0;; ++served) {
+    waitWhile(generation, served);
+    if (stopping)
+      return;
+    runJob(rank);
   }
 }
 
 Error RankTeam::run(std::function<Error(int64_t)> work) {
-  std::unique_lock<std::mutex> lock(mutex);
+  const CallerAsRank guard(*this);
   if (group.aborted())
     group.reset();
   job = std::move(work);
   failed = false;
-  running = size();
-  ++generation;
-  wake.notify_all();
-  done.wait(lock, [&] { return running == 0 || failed; });
-  if (running > 0) {
-    // The others are out of their waits at once; only a kernel may take its time.
-    const auto grace = std::chrono::duration<double>(1 + std::min(options.timeoutSeconds, 10.0));
-    if (!done.wait_for(lock, grace, [&] { return running == 0; })) {
-      errs() << "error: " << firstError << "\n"
-             << "error: " << running << " rank(s) did not stop after that; giving up\n";
-      std::_Exit(1);
-    }
-  }
+  running.store(size(), std::memory_order_relaxed);
+  generation.fetch_add(1, std::memory_order_release);
+  generation.notify_all();
+  runJob(0);
+  while (int64_t others = running.load(std::memory_order_acquire))
+    waitWhile(running, others);
   job = nullptr;
   return failed ? makeError(firstError) : Error::success();
 }

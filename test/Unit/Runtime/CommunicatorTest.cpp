@@ -14,6 +14,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <pthread.h>
+#include <set>
 
 using namespace phantom::rt;
 using namespace phantom::rt::test;
@@ -224,20 +226,52 @@ TEST(Communicator, AnErrorOnOneRankStopsTheOthers) {
 // A rank that never returns cannot be ended; the process must end instead.
 TEST(CommunicatorDeathTest, AStuckRankEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(
-      {
-        RankTeamOptions options;
-        options.timeoutSeconds = 0.1;
-        RankTeam team(2, options);
-        Error error = team.run([&](int64_t rank) -> Error {
-          if (rank == 1)
-            std::this_thread::sleep_for(std::chrono::hours(1));
-          return team.communicator(rank).barrier("the start of a step");
-        });
-        llvm::consumeError(std::move(error));
-        std::_Exit(0);
-      },
-      ::testing::ExitedWithCode(1), "barrier at the start of a step; ranks that did not come: 1");
+  for (int64_t stuck : {0, 1})
+    EXPECT_EXIT(
+        {
+          RankTeamOptions options;
+          options.timeoutSeconds = 0.1;
+          RankTeam team(2, options);
+          Error error = team.run([&](int64_t rank) -> Error {
+            if (rank == stuck)
+              std::this_thread::sleep_for(std::chrono::hours(1));
+            return team.communicator(rank).barrier("the start of a step");
+          });
+          llvm::consumeError(std::move(error));
+          std::_Exit(0);
+        },
+        ::testing::ExitedWithCode(1),
+        "barrier at the start of a step; ranks that did not come: " + std::to_string(stuck));
+}
+
+TEST(RankTeam, TheCallerIsRankZeroDuringTheCall) {
+  cpu_set_t before, after;
+  ASSERT_EQ(pthread_getaffinity_np(pthread_self(), sizeof(before), &before), 0);
+  RankTeam team(3, {});
+  std::vector<std::thread::id> threads(3);
+  for (int call = 0; call < 100; ++call) {
+    EXPECT_SUCCESS(team.run([&](int64_t rank) -> Error {
+      threads[rank] = std::this_thread::get_id();
+      return Error::success();
+    }));
+    EXPECT_EQ(threads[0], std::this_thread::get_id());
+    EXPECT_EQ(std::set<std::thread::id>(threads.begin(), threads.end()).size(), 3u);
+  }
+  ASSERT_EQ(pthread_getaffinity_np(pthread_self(), sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+}
+
+TEST(RankTeam, SleepingRanksAreWokenUp) {
+  RankTeam team(2, {});
+  std::atomic<int64_t> calls{0};
+  for (int call = 0; call < 3; ++call) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20)); // longer than they poll
+    EXPECT_SUCCESS(team.run([&](int64_t) -> Error {
+      ++calls;
+      return Error::success();
+    }));
+    EXPECT_EQ(calls, 2 * (call + 1));
+  }
 }
 
 TEST(Communicator, DifferingExchangesAreAnErrorAtOnce) {
