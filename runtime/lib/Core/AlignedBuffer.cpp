@@ -21,14 +21,16 @@ Expected<AlignedBuffer> AlignedBuffer::create(int64_t bytes) {
   constexpr int64_t hugePage = 2 << 20;
   AlignedBuffer buffer;
   buffer.bytes = bytes;
-  const int64_t unit = bytes >= hugePage ? hugePage : alignment;
-  const int64_t rounded = (std::max<int64_t>(bytes, 1) + unit - 1) / unit * unit;
-  buffer.memory.reset(static_cast<std::byte *>(std::aligned_alloc(unit, rounded)));
-  if (!buffer.memory)
+  const int64_t rounded = alignedSize(std::max<int64_t>(bytes, 1));
+  void *address = nullptr;
+  if (::posix_memalign(&address, bytes >= hugePage ? hugePage : alignment, rounded) != 0)
     return makeError("out of memory: cannot allocate " + Twine(bytes) + " bytes");
-  if (unit == hugePage)
-    ::madvise(buffer.data(), rounded, MADV_HUGEPAGE); // advice only; a refusal changes nothing
-  std::memset(buffer.data(), 0, rounded);
+  buffer.memory.reset(static_cast<std::byte *>(address));
+  // Of whole pages, so that no buffer takes up to 2 MiB more than it has. Advice only; a refusal changes
+  // nothing.
+  if (const int64_t huge = bytes / hugePage * hugePage)
+    ::madvise(address, huge, MADV_HUGEPAGE);
+  std::memset(address, 0, rounded);
   return buffer;
 }
 
