@@ -6,6 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ByteSize.h"
+#include "SoleGemm.h"
+
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
@@ -28,20 +31,8 @@ namespace {
 /// What was fused, for the remark.
 struct Counts {
   int64_t biases = 0, activations = 0;
+  int64_t bytes = 0; ///< read and written by a pass over each GEMM's result, which is not made
 };
-
-/// The GEMM that makes `value`, through one reshape to an N-D activation; null where something else uses it,
-/// too.
-GemmOp soleGemm(Value value) {
-  if (!value.hasOneUse())
-    return {};
-  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
-    value = expand.getSrc();
-    if (!value.hasOneUse())
-      return {};
-  }
-  return value.getDefiningOp<GemmOp>();
-}
 
 /// Puts a changed copy of `gemm` (and of the reshape behind it) at the place of `op`, and in place of its
 /// result. It goes there, and not to the old place, since a bias may be defined between them.
@@ -74,9 +65,10 @@ struct FuseBias : OpRewritePattern<arith::AddFOp> {
       auto vector = cast<RankedTensorType>(broadcast.getInput().getType());
       if (vector.getRank() != 1 || vector.getDimSize(0) != gemm.getN())
         continue;
+      ++counts.biases;
+      counts.bytes += 2 * byteSize(cast<ShapedType>(op.getType()));
       replaceWithGemm(rewriter, op, value, gemm,
                       [&](GemmOp fused) { fused.getBiasMutable().assign(broadcast.getInput()); });
-      ++counts.biases;
       return success();
     }
     return rewriter.notifyMatchFailure(op, "adds no vector to a GEMM of its own");
@@ -96,10 +88,12 @@ struct FuseActivation : OpRewritePattern<ActivationOp> {
       return rewriter.notifyMatchFailure(op, "GEMMs have no such epilogue");
     bool takesAlpha = op.getKind() == ActivationKind::LeakyRelu || op.getKind() == ActivationKind::Elu;
     FloatAttr alpha = takesAlpha ? op.getAlphaAttr() : FloatAttr();
+    ++counts.activations;
+    if (!gemm.getBias()) // the pass that adds a bias would also apply the activation
+      counts.bytes += 2 * byteSize(cast<ShapedType>(op.getType()));
     replaceWithGemm(rewriter, op, op.getInput(), gemm, [&](GemmOp fused) {
       fused.setEpilogueAttr(EpilogueAttr::get(op.getContext(), op.getKind(), alpha));
     });
-    ++counts.activations;
     return success();
   }
 
@@ -121,9 +115,13 @@ struct FuseEpiloguesPass : phantom::impl::PhantomFuseEpiloguesBase<FuseEpilogues
       tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
       if (failed(applyPatternsGreedily(function, std::move(patterns))))
         return signalPassFailure();
-      mlir::emitRemark(function.getLoc())
-          << "@" << function.getName() << ": fused " << counts.biases << " biases and " << counts.activations
-          << " activations into GEMMs";
+      InFlightDiagnostic remark = mlir::emitRemark(function.getLoc())
+                                  << "@" << function.getName() << ": fused " << counts.biases
+                                  << " biases and " << counts.activations << " activations into GEMMs";
+      if (counts.bytes)
+        remark << ": up to " << counts.bytes << " bytes fewer read and written";
+      else
+        remark << ", without effect";
     }
   }
 };

@@ -22,6 +22,8 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
   pm.addPass(createConvertPhantomToGemm());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  if (options.mergeGemms)
+    pm.addPass(createPhantomMergeGemms());
   if (options.fuseEpilogues)
     pm.addPass(createPhantomFuseEpilogues());
   ConvertPhantomToLinalgOptions toLinalg;

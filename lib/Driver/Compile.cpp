@@ -171,6 +171,7 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
 
   PassManager back(&context, "builtin.module");
   mlir::phantom::ToCpuPipelineOptions lowering;
+  lowering.mergeGemms = options.optimizations.mergeGemms;
   lowering.fuseEpilogues = options.optimizations.fuseEpilogues;
   lowering.fuseElementwise = options.optimizations.fuseElementwise;
   lowering.elideCopies = options.optimizations.elideCopies;

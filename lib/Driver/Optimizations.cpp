@@ -24,6 +24,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     // in the order in which they run
     {"optimize-exchanges", &Optimizations::optimizeExchanges},
+    {"merge-gemms", &Optimizations::mergeGemms},
     {"fuse-epilogues", &Optimizations::fuseEpilogues},
     {"fuse-elementwise", &Optimizations::fuseElementwise},
     {"elide-copies", &Optimizations::elideCopies},

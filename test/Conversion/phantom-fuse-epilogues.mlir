@@ -2,8 +2,8 @@
 // RUN: phantom-opt %s --phantom-fuse-epilogues -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // RUN: phantom-opt %s --phantom-fuse-epilogues="bias=false activation=false" 2>/dev/null | FileCheck %s --check-prefix=OFF
 
-// REMARK: remark: @both: fused 1 biases and 1 activations into GEMMs
-// REMARK: remark: @used_elsewhere: fused 0 biases and 0 activations into GEMMs
+// REMARK: remark: @both: fused 1 biases and 1 activations into GEMMs: up to 192 bytes fewer read and written
+// REMARK: remark: @used_elsewhere: fused 0 biases and 0 activations into GEMMs, without effect
 
 // CHECK-LABEL: func @both
 // CHECK-SAME: %[[X:.+]]: tensor<8x4xf32>, %[[W:.+]]: tensor<3x4xf32>, %[[B:.+]]: tensor<3xf32>

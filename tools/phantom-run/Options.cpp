@@ -120,7 +120,7 @@ Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
 Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
-                 "optimisations to leave out: optimize-exchanges, fuse-epilogues, "
+                 "optimisations to leave out: optimize-exchanges, merge-gemms, fuse-epilogues, "
                  "fuse-elementwise, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");

@@ -22,6 +22,8 @@ namespace mlir::phantom {
 struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
   Option<bool> overlap{*this, "overlap", llvm::cl::desc("start exchanges early and wait late"),
                        llvm::cl::init(true)};
+  Option<bool> mergeGemms{*this, "merge-gemms", llvm::cl::desc("let GEMMs accumulate sums of products"),
+                          llvm::cl::init(true)};
   Option<bool> fuseEpilogues{*this, "fuse-epilogues",
                              llvm::cl::desc("let GEMMs add biases and apply activations"),
                              llvm::cl::init(true)};

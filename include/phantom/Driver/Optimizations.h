@@ -17,6 +17,7 @@ namespace phantom {
 /// Which optimising passes run. A program computes the same without them, to rounding.
 struct Optimizations {
   bool optimizeExchanges = true; ///< remove, share and merge exchanges
+  bool mergeGemms = true;        ///< sums of products in accumulating GEMMs
   bool fuseEpilogues = true;     ///< biases and activations in GEMMs
   bool fuseElementwise = true;   ///< one kernel of several elementwise ops
   bool elideCopies = true;       ///< what is exchanged is made in its window

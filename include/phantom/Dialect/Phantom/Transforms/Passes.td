@@ -193,7 +193,7 @@ def PhantomOptimizeExchanges : Pass<"phantom-optimize-exchanges", "::mlir::Modul
     | a sum of the results of several equal exchanges (the input gradient of two layers that share their input) | one exchange of the sum |
 
     Sums are then added in another order, and so rounded differently. A remark at each exchange says what was done, and how many
-    bytes fewer each rank sends under the ring model.
+    bytes fewer each rank sends under the ring model; one per function that has any says what it comes to.
 
     ```mlir
     %a = phantom.all_reduce %x on @mesh "phantom" : …

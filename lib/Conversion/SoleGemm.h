@@ -1,0 +1,22 @@
+//===- SoleGemm.h - GEMMs whose result has one user -------------- -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_LIB_CONVERSION_SOLEGEMM_H
+#define PHANTOM_LIB_CONVERSION_SOLEGEMM_H
+
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+namespace mlir::phantom {
+
+/// The GEMM that makes `value`, through one reshape to an N-D activation; null where something else uses it,
+/// too.
+GemmOp soleGemm(Value value);
+
+} // namespace mlir::phantom
+
+#endif // PHANTOM_LIB_CONVERSION_SOLEGEMM_H
