@@ -91,3 +91,20 @@ func.func @forward(%x: tensor<2x8xf32> {phantom.input = "x"}, %a: tensor<8x8xf32
   %8 = phantom.linear %7, %a : (tensor<2x8xf32>, tensor<8x8xf32>) -> tensor<2x8xf32>
   return %8 : tensor<2x8xf32>
 }
+
+// -----
+
+// A part without elements is no layer.
+
+phantom.parameter @a.weight : tensor<8x8xf32> init <uniform, fan_in = 8> trainable
+
+// CHECK: {{^// -}}----
+// CHECK: phantom.parameter @a.weight : tensor<8x4xf32> layout <shard(1)>
+// CHECK-NOT: part0
+func.func @forward(%x: tensor<2x8xf32> {phantom.input = "x"}, %a: tensor<8x8xf32> {phantom.parameter = @a.weight}) -> (tensor<2x8xf32>, tensor<2x0xf32>) {
+  // expected-remark @+1 {{layer 'a' is row parallel}}
+  %0 = phantom.linear %x, %a : (tensor<2x8xf32>, tensor<8x8xf32>) -> tensor<2x8xf32>
+  %1 = phantom.slice %0 [0, 0] by [1, 1] : tensor<2x8xf32> -> tensor<2x8xf32>
+  %2 = phantom.slice %0 [0, 8] by [1, 1] : tensor<2x8xf32> -> tensor<2x0xf32>
+  return %1, %2 : tensor<2x8xf32>, tensor<2x0xf32>
+}

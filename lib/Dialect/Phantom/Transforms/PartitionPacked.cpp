@@ -17,8 +17,8 @@
 using namespace mlir;
 using namespace mlir::phantom;
 
-/// The slices that take the layer's outputs apart, in order; none where it is used otherwise, or they overlap
-/// or leave a gap.
+/// The slices that take the layer's outputs apart, in order; none where it is used otherwise, or they
+/// overlap, leave a gap or have no elements.
 static SmallVector<SliceOp> findParts(LinearOp op) {
   auto whole = tensorType(op.getOutput());
   int64_t last = whole.getRank() - 1;
@@ -26,7 +26,8 @@ static SmallVector<SliceOp> findParts(LinearOp op) {
   for (Operation *user : op->getUsers()) {
     auto slice = dyn_cast<SliceOp>(user);
     if (!slice || llvm::any_of(slice.getStrides(), [](int64_t stride) { return stride != 1; }) ||
-        tensorType(slice.getOutput()).getShape().drop_back() != whole.getShape().drop_back())
+        tensorType(slice.getOutput()).getShape().drop_back() != whole.getShape().drop_back() ||
+        tensorType(slice.getOutput()).getDimSize(last) == 0)
       return {};
     parts.push_back(slice);
   }
