@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ByteSize.h"
 #include "ToLinalg.h"
 
 #include "phantom/Conversion/Passes.h"
@@ -46,6 +47,36 @@ bool isFusionWorthwhile(OpOperand *operand) {
   return producer->hasOneUse() && producer.getNumLoops() == consumer.getNumLoops();
 }
 
+/// The linalg ops of a function, and the bytes of their inputs and outputs.
+struct Traffic {
+  int64_t ops = 0, bytes = 0;
+};
+
+Traffic trafficOf(func::FuncOp function) {
+  Traffic traffic;
+  for (auto op : function.getOps<linalg::LinalgOp>()) {
+    ++traffic.ops;
+    for (Value value : op->getOperands().take_front(op.getNumDpsInputs()))
+      if (auto tensor = dyn_cast<RankedTensorType>(value.getType()))
+        traffic.bytes += byteSize(tensor);
+    for (Type type : op->getResultTypes())
+      traffic.bytes += byteSize(cast<RankedTensorType>(type));
+  }
+  return traffic;
+}
+
+/// Says what fusion made of the ops of `before`.
+void report(func::FuncOp function, Traffic before, Traffic after) {
+  if (before.ops == 0)
+    return;
+  InFlightDiagnostic remark = mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": ";
+  if (after.ops == before.ops)
+    remark << "no two of " << before.ops << " linalg ops are fused";
+  else
+    remark << "fused " << before.ops << " linalg ops into " << after.ops << ": " << before.bytes - after.bytes
+           << " bytes fewer read and written";
+}
+
 struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<ConvertPhantomToLinalgPass> {
   using ConvertPhantomToLinalgBase::ConvertPhantomToLinalgBase;
 
@@ -64,8 +95,12 @@ struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<Co
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       DominanceInfo dominance(function);
       eliminateCommonSubExpressions(rewriter, dominance, function);
-      if (fuse && failed(fuseElementwise(function)))
+      if (!fuse)
+        continue;
+      Traffic before = trafficOf(function);
+      if (failed(fuseElementwise(function)))
         return signalPassFailure();
+      report(function, before, trafficOf(function));
     }
   }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "BufferAliases.h"
+#include "ByteSize.h"
 
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
@@ -104,8 +105,11 @@ private:
       return success();
     int64_t size = share ? assignSharedMemory(buffers) : assignOwnMemory(buffers);
     replace(function, buffers, size);
-    mlir::emitRemark(function.getLoc()) << "@" << function.getName() << ": arena of " << size << " bytes for "
-                                        << buffers.size() << " buffers of " << unshared << " bytes";
+    InFlightDiagnostic remark = mlir::emitRemark(function.getLoc())
+                                << "@" << function.getName() << ": arena of " << size << " bytes for "
+                                << buffers.size() << " buffers of " << unshared << " bytes";
+    if (size == unshared)
+      remark << ", which share none";
     return success();
   }
 
@@ -113,8 +117,7 @@ private:
     Buffer buffer;
     buffer.alloc = alloc;
     MemRefType type = alloc.getType();
-    int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-    buffer.bytes = llvm::alignTo(std::max<int64_t>(bytes, 1), kAlignment);
+    buffer.bytes = llvm::alignTo(std::max<int64_t>(byteSize(type), 1), kAlignment);
     buffer.first = positions.size();
     for (const BufferUse &use : usesOf(alloc.getResult(), alloc->getBlock())) {
       int64_t position = positions.lookup(use.op);

@@ -1,6 +1,10 @@
 // RUN: phantom-opt %s --convert-phantom-to-linalg=fuse=false | FileCheck %s
 // RUN: phantom-opt %s --convert-phantom-to-linalg | FileCheck %s --check-prefix=FUSED
+// RUN: phantom-opt %s --convert-phantom-to-linalg -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // RUN: phantom-opt %s --convert-phantom-to-linalg=reference-gemm | FileCheck %s --check-prefix=REFERENCE
+
+// REMARK: remark: @activation: no two of 2 linalg ops are fused
+// REMARK: remark: @fusion: fused 4 linalg ops into 2: 512 bytes fewer read and written
 
 phantom.mesh @mesh = [<"phantom" = 4>]
 

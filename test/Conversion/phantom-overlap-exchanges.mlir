@@ -1,9 +1,11 @@
 // RUN: phantom-opt %s --phantom-overlap-exchanges 2>/dev/null | FileCheck %s
 // RUN: phantom-opt %s --phantom-overlap-exchanges=overlap=false 2>/dev/null | FileCheck %s --check-prefix=OFF
 // RUN: phantom-opt %s --phantom-overlap-exchanges -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: phantom-opt %s --phantom-overlap-exchanges=overlap=false -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOTHING
 
-// REMARK: remark: @hidden: 1 GEMMs and kernels lie between the starts and waits of 1 exchanges
-// REMARK: remark: @order: 1 GEMMs and kernels lie between the starts and waits of 2 exchanges
+// NOTHING: remark: @hidden: nothing runs beside the 1 exchanges
+// REMARK: remark: @hidden: 1 GEMMs and kernels, with 256 flops of GEMMs, run beside 1 of 1 exchanges
+// REMARK: remark: @order: 1 GEMMs and kernels, with 256 flops of GEMMs, run beside 1 of 2 exchanges
 
 phantom.mesh @mesh = [<"phantom" = 4>]
 

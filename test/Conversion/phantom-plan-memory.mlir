@@ -1,8 +1,10 @@
 // RUN: phantom-opt %s --phantom-plan-memory 2>/dev/null | FileCheck %s
 // RUN: phantom-opt %s --phantom-plan-memory=share=false 2>/dev/null | FileCheck %s --check-prefix=OWN
+// RUN: phantom-opt %s --phantom-plan-memory=share=false -o /dev/null 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: phantom-opt %s --phantom-plan-memory -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // REMARK: remark: @reuse: arena of 8192 bytes for 3 buffers of 12288 bytes
+// NONE: remark: @reuse: arena of 12288 bytes for 3 buffers of 12288 bytes, which share none
 // REMARK: remark: @lifetimes: arena of 320 bytes for 4 buffers of 384 bytes
 
 // CHECK-LABEL: func @reuse

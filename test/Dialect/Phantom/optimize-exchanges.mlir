@@ -10,6 +10,7 @@ phantom.mesh @mesh = [<"phantom" = 4>]
 // What nothing uses, and what only removed exchanges used.
 // CHECK-LABEL: func @dead
 // CHECK-NEXT: return
+// expected-remark @+1 {{@dead: 1 exchanges removed, shared or merged: 192 bytes fewer sent per rank and call}}
 func.func @dead(%x: tensor<2x8xf32, #s0>) {
   // expected-remark @+1 {{nothing uses this all-gather, which is removed: 192 bytes fewer sent per rank and call of @dead}}
   %a = phantom.all_gather %x dim 0 on @mesh "phantom" : tensor<2x8xf32, #s0> -> tensor<8x8xf32>
@@ -20,6 +21,7 @@ func.func @dead(%x: tensor<2x8xf32, #s0>) {
 // CHECK: %[[A:.+]] = phantom.all_gather %arg0
 // CHECK-NOT: phantom.all_gather
 // CHECK: return %[[A]], %[[A]]
+// expected-remark @+1 {{@twice: 1 exchanges removed, shared or merged: 192 bytes fewer sent per rank and call}}
 func.func @twice(%x: tensor<2x8xf32, #s0>) -> (tensor<8x8xf32>, tensor<8x8xf32>) {
   %a = phantom.all_gather %x dim 0 on @mesh "phantom" : tensor<2x8xf32, #s0> -> tensor<8x8xf32>
   // expected-remark @+1 {{the same all-gather was made before, and serves again: 192 bytes}}
@@ -34,6 +36,7 @@ func.func @twice(%x: tensor<2x8xf32, #s0>) -> (tensor<8x8xf32>, tensor<8x8xf32>)
 // CHECK-NOT: phantom.all_gather
 // CHECK: phantom.linear %[[R]]
 // CHECK: return {{.*}}, %[[A]]
+// expected-remark @+1 {{@both_states: 1 exchanges removed, shared or merged: 192 bytes fewer sent per rank and call}}
 func.func @both_states(%x: tensor<2x8xf32, #s0>, %w: tensor<4x8xf32, #s0>) -> (tensor<8x4xf32, #s1>, tensor<8x8xf32>) {
   %a = phantom.all_gather %x dim 0 on @mesh "phantom" : tensor<2x8xf32, #s0> -> tensor<8x8xf32, #per_rank>
   %y = phantom.linear %a, %w : (tensor<8x8xf32, #per_rank>, tensor<4x8xf32, #s0>) -> tensor<8x4xf32, #s1>
@@ -47,6 +50,7 @@ func.func @both_states(%x: tensor<2x8xf32, #s0>, %w: tensor<4x8xf32, #s0>) -> (t
 // CHECK: %[[R:.+]] = phantom.replicate %[[A]]
 // CHECK-NOT: phantom.all_gather
 // CHECK: phantom.linear %[[R]]
+// expected-remark @+1 {{@replicated_first: 1 exchanges removed, shared or merged: 192 bytes fewer sent per rank and call}}
 func.func @replicated_first(%x: tensor<2x8xf32, #s0>, %w: tensor<4x8xf32, #s0>) -> (tensor<8x4xf32, #s1>, tensor<8x8xf32>) {
   %b = phantom.all_gather %x dim 0 on @mesh "phantom" : tensor<2x8xf32, #s0> -> tensor<8x8xf32>
   // expected-remark @+1 {{the same all-gather was made before}}
@@ -59,6 +63,7 @@ func.func @replicated_first(%x: tensor<2x8xf32, #s0>, %w: tensor<4x8xf32, #s0>) 
 // CHECK-LABEL: func @own_block
 // CHECK-NEXT: %[[S:.+]] = phantom.reduce_scatter %arg0 dim 1
 // CHECK-NEXT: return %[[S]]
+// expected-remark @+1 {{@own_block: 1 exchanges removed, shared or merged: 48 bytes fewer sent per rank and call}}
 func.func @own_block(%x: tensor<2x8xf32, #partial>) -> tensor<2x2xf32, #s1> {
   // expected-remark @+1 {{this all-reduce becomes a reduce-scatter: 48 bytes fewer sent per rank}}
   %a = phantom.all_reduce %x on @mesh "phantom" : tensor<2x8xf32, #partial> -> tensor<2x8xf32>
@@ -78,6 +83,7 @@ func.func @all_of_it(%x: tensor<2x8xf32, #partial>) -> (tensor<2x2xf32, #s1>, te
 
 // CHECK-LABEL: func @there_and_back
 // CHECK-NEXT: return %arg0
+// expected-remark @+1 {{@there_and_back: 1 exchanges removed, shared or merged: 192 bytes fewer sent per rank and call}}
 func.func @there_and_back(%x: tensor<2x8xf32, #s0>) -> tensor<2x8xf32, #s0> {
   // expected-remark @+1 {{nothing uses this all-gather}}
   %a = phantom.all_gather %x dim 0 on @mesh "phantom" : tensor<2x8xf32, #s0> -> tensor<8x8xf32>
@@ -94,6 +100,7 @@ func.func @there_and_back(%x: tensor<2x8xf32, #s0>) -> tensor<2x8xf32, #s0> {
 // CHECK: %[[T:.+]] = arith.addf %arg3, %[[S]]
 // CHECK: %[[U:.+]] = arith.addf %[[G]], %[[T]]
 // CHECK: return %[[U]]
+// expected-remark @+1 {{@sums: 1 exchanges removed, shared or merged: 192 bytes fewer sent per rank and call}}
 func.func @sums(%x: tensor<2x8xf32, #partial>, %y: tensor<2x8xf32, #partial>, %z: tensor<2x8xf32, #partial>,
                 %r: tensor<2x8xf32>, %g: tensor<2x2xf32, #s1>) -> tensor<2x8xf32> {
   %a = phantom.all_reduce %x on @mesh "phantom" : tensor<2x8xf32, #partial> -> tensor<2x8xf32>

@@ -58,10 +58,15 @@ private:
 
   /// Says what was done to `exchange`, and how many bytes fewer each rank sends for it.
   void report(Operation *exchange, double bytes, const Twine &what) {
+    ++changes;
+    savedBytes += bytes;
     exchange->emitRemark() << what.str() << ": " << static_cast<int64_t>(bytes)
                            << " bytes fewer sent per rank and call of @"
                            << exchange->getParentOfType<func::FuncOp>().getName();
   }
+
+  int64_t changes = 0;   ///< in the function at hand
+  double savedBytes = 0; ///< that each rank sends in one call of it
 };
 
 /// Erases exchanges whose results nothing uses.
@@ -165,6 +170,51 @@ void findSummands(Value value, bool isRoot, SmallVectorImpl<Value> &summands) {
   findSummands(sum.getRhs(), false, summands);
 }
 
+/// Exchanges of a sum that can be one, and the sum's other operands.
+struct Mergeable {
+  SmallVector<Operation *> exchanges;
+  SmallVector<Value> others;
+};
+
+/// The first exchange among `summands` that others equal but for what they exchange. None: fewer than two.
+Mergeable findMergeable(ArrayRef<Value> summands, Block *block) {
+  auto exchangeOf = [&](Value value) -> Operation * {
+    Operation *op = value.getDefiningOp();
+    bool fits = op && isa<AllGatherOp, ReduceScatterOp, AllReduceOp>(op) && value.hasOneUse();
+    return fits && op->getBlock() == block ? op : nullptr;
+  };
+  for (const Value *first = summands.begin(); first != summands.end(); ++first) {
+    Operation *exchange = exchangeOf(*first);
+    if (!exchange)
+      continue;
+    Mergeable found{{exchange}, SmallVector<Value>(summands.begin(), first)};
+    for (Value value : llvm::make_range(std::next(first), summands.end())) {
+      Operation *other = exchangeOf(value);
+      if (other && sameValues(exchange, other) &&
+          other->getOperand(0).getType() == exchange->getOperand(0).getType() &&
+          other->getResult(0).getType() == exchange->getResult(0).getType())
+        found.exchanges.push_back(other);
+      else
+        found.others.push_back(value);
+    }
+    if (found.exchanges.size() > 1)
+      return found;
+  }
+  return {};
+}
+
+/// Erases `root`, which nothing uses, and the sums that only it used.
+void eraseSums(Operation *root) {
+  SmallVector<Operation *> sums = {root};
+  while (!sums.empty()) {
+    Operation *dead = sums.pop_back_val();
+    for (Value value : dead->getOperands())
+      if (auto inner = value.getDefiningOp<arith::AddFOp>(); inner && value.hasOneUse())
+        sums.push_back(inner);
+    dead->erase();
+  }
+}
+
 /// Exchanges are linear: instead of adding the results of several, their operands are added and exchanged
 /// once.
 bool OptimizeExchangesPass::exchangeSum(arith::AddFOp root) {
@@ -172,60 +222,29 @@ bool OptimizeExchangesPass::exchangeSum(arith::AddFOp root) {
     return false; // part of a larger sum
   SmallVector<Value> summands;
   findSummands(root, true, summands);
-  auto exchangeOf = [](Value value) -> Operation * {
-    Operation *op = value.getDefiningOp();
-    return op && isa<AllGatherOp, ReduceScatterOp, AllReduceOp>(op) && value.hasOneUse() ? op : nullptr;
-  };
-  for (auto first = summands.begin(); first != summands.end(); ++first) {
-    Operation *exchange = exchangeOf(*first);
-    if (!exchange || exchange->getBlock() != root->getBlock())
-      continue;
-    SmallVector<Operation *> merged = {exchange};
-    SmallVector<Value> others(summands.begin(), first);
-    for (Value value : llvm::make_range(std::next(first), summands.end())) {
-      Operation *other = exchangeOf(value);
-      bool fits = other && other->getBlock() == root->getBlock() && sameValues(exchange, other) &&
-                  other->getOperand(0).getType() == exchange->getOperand(0).getType() &&
-                  other->getResult(0).getType() == exchange->getResult(0).getType();
-      if (fits)
-        merged.push_back(other);
-      else
-        others.push_back(value);
-    }
-    if (merged.size() < 2)
-      continue;
-
-    Operation *last =
-        *llvm::max_element(merged, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-    report(last, bytesOf(last) * static_cast<double>(merged.size() - 1),
-           "one " + nameOf(last) + " of a sum serves instead of " + Twine(merged.size()));
-    OpBuilder b(last);
-    auto add = [&](Value a, Value value) -> Value {
-      return arith::AddFOp::create(b, root.getLoc(), a, value);
-    };
-    Value operand = merged.front()->getOperand(0);
-    for (Operation *other : ArrayRef(merged).drop_front())
-      operand = add(operand, other->getOperand(0));
-    IRMapping map;
-    map.map(last->getOperand(0), operand);
-    Value sum = b.clone(*last, map)->getResult(0);
-    b.setInsertionPoint(root);
-    for (Value other : others)
-      sum = add(other, sum);
-    root.replaceAllUsesWith(sum);
-    SmallVector<Operation *> sums = {root};
-    while (!sums.empty()) {
-      Operation *dead = sums.pop_back_val();
-      for (Value value : dead->getOperands())
-        if (auto inner = value.getDefiningOp<arith::AddFOp>(); inner && value.hasOneUse())
-          sums.push_back(inner);
-      dead->erase();
-    }
-    for (Operation *dead : merged)
-      dead->erase();
-    return true;
-  }
-  return false;
+  auto [merged, others] = findMergeable(summands, root->getBlock());
+  if (merged.empty())
+    return false;
+  Operation *last =
+      *llvm::max_element(merged, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  report(last, bytesOf(last) * static_cast<double>(merged.size() - 1),
+         "one " + nameOf(last) + " of a sum serves instead of " + Twine(merged.size()));
+  OpBuilder b(last);
+  auto add = [&](Value a, Value value) -> Value { return arith::AddFOp::create(b, root.getLoc(), a, value); };
+  Value operand = merged.front()->getOperand(0);
+  for (Operation *other : ArrayRef(merged).drop_front())
+    operand = add(operand, other->getOperand(0));
+  IRMapping map;
+  map.map(last->getOperand(0), operand);
+  Value sum = b.clone(*last, map)->getResult(0);
+  b.setInsertionPoint(root);
+  for (Value other : others)
+    sum = add(other, sum);
+  root.replaceAllUsesWith(sum);
+  eraseSums(root);
+  for (Operation *dead : merged)
+    dead->erase();
+  return true;
 }
 
 bool OptimizeExchangesPass::optimize(Block &block) {
@@ -250,10 +269,18 @@ bool OptimizeExchangesPass::optimize(Block &block) {
 }
 
 void OptimizeExchangesPass::runOnOperation() {
-  for (auto function : getOperation().getOps<func::FuncOp>())
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    changes = 0;
+    savedBytes = 0;
     for (Block &block : function.getBody())
       while (optimize(block))
         ;
+    if (changes)
+      mlir::emitRemark(function.getLoc())
+          << "@" << function.getName() << ": " << changes
+          << " exchanges removed, shared or merged: " << static_cast<int64_t>(savedBytes)
+          << " bytes fewer sent per rank and call";
+  }
 }
 
 } // namespace
