@@ -33,7 +33,7 @@ def measure(options, layers):
     """The rows of one depth; they take turns with each other and with a process that does nothing."""
     tool = os.path.join(options.bin_dir, "phantom-run")
     with tempfile.TemporaryDirectory(prefix="phantom-compile-", dir=options.folder) as folder:
-        zero_model.save(folder, options.width, layers)
+        zero_model.save_square(folder, options.width, layers)
         cases = [(p, strategy) for p in options.ranks for strategy in options.strategies]
         times, idle = {case: [] for case in cases}, []
         for at in range(options.rounds):

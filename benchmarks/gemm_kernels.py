@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import step_time
+from training_runs import RANKS
 
 # What the runtime can choose from (GemmChoices.h), by the names of bare_gemm.
 CHOICES = {"matmul": "OneDnn", "sgemm": "OneDnnSgemm", "openblas": "OpenBlas"}
@@ -26,7 +27,7 @@ PREFERENCE = 1.03
 def measure(options, shapes):
     """Microseconds by shape and kernel; the mean where the list has a shape several times."""
     lines = "\n".join(" ".join(map(str, shape)) for shape in shapes)
-    command = [os.path.join(options.tools_dir, "bare_gemm"), str(step_time.RANKS), str(options.seconds), "kernels"]
+    command = [os.path.join(options.tools_dir, "bare_gemm"), str(RANKS), str(options.seconds), "kernels"]
     run = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
     times = collections.defaultdict(lambda: collections.defaultdict(list))
     for line in run.stdout.splitlines():

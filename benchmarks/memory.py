@@ -38,7 +38,7 @@ def summary(options, folder, width, p, strategy, optimizer):
 
 
 def save(folder, width):
-    zero_model.save(folder, width, LAYERS)
+    zero_model.save_square(folder, width, LAYERS)
     np.save(os.path.join(folder, "x.npy"), np.random.default_rng(0).standard_normal((BATCH, width)).astype(np.float32))
 
 

@@ -15,35 +15,12 @@ import sys
 import tempfile
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper
 
-RANKS, DEPTH = 2, 4
+import zero_model
+from training_runs import RANKS, run_flags, steps
+
+DEPTH = 4
 PEAK = 2e11  # flop/s of a rank: only to choose how many steps a round takes
-
-
-def save_model(folder, width):
-    """DEPTH square layers with relu between. The weights are a file of zeros without blocks on the disk: every
-    contestant starts from random ones."""
-    nodes, weights, value = [], [], "x"
-    for i in range(1, DEPTH + 1):
-        weight = TensorProto(name=f"fc{i}.weight", data_type=TensorProto.FLOAT, dims=[width, width],
-                             data_location=TensorProto.EXTERNAL)
-        for key, text in (("location", "weights.bin"), ("offset", "0"), ("length", str(4 * width * width))):
-            weight.external_data.add(key=key, value=text)
-        bias = helper.make_tensor(f"fc{i}.bias", TensorProto.FLOAT, [width], np.zeros(width, np.float32).tobytes(), raw=True)
-        weights += [weight, bias]
-        result = "y" if i == DEPTH else f"z{i}"
-        nodes.append(helper.make_node("Gemm", [value, weight.name, bias.name], [result], name=f"/fc{i}/Gemm", transB=1))
-        if i < DEPTH:
-            nodes.append(helper.make_node("Relu", [result], [f"y{i}"], name=f"/act{i}/Relu"))
-            value = f"y{i}"
-    shaped = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
-    graph = helper.make_graph(nodes, "square", [shaped("x")], [shaped("y")], weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
-              os.path.join(folder, "model.onnx"))
-    with open(os.path.join(folder, "weights.bin"), "wb") as file:
-        file.truncate(4 * width * width)
 
 
 def dense_gemms(batch, n_in, n_out, input_gradient):
@@ -74,22 +51,6 @@ def flops(shapes):
     return sum(2 * m * n * k for m, n, k, _, _ in shapes)
 
 
-def step_seconds(options, folder, strategy, batch, k, count):
-    flags = []
-    if strategy == "phantom":
-        flags = ["--ghost-width", str(k), "--first-layer", "phantom", "--last-layer", "phantom"]
-    command = [os.path.join(options.tools_dir, "phantom-run"), "train", "model.onnx", "--strategy", strategy, "--ranks",
-               str(RANKS), *flags, "--init", "random", "--inputs", f"x{batch}.npy", "--targets", f"x{batch}.npy", "--loss",
-               "mse", "--optimizer", "sgd", "--learning-rate", "0.001", "--batch-size", str(batch), "--steps",
-               str(count + 2), "--log", "log.jsonl"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if run.returncode:
-        sys.exit(f"step_time: {' '.join(command)} failed:\n{run.stderr}")
-    with open(os.path.join(folder, "log.jsonl")) as file:
-        records = [json.loads(line) for line in file]
-    return [record["step_seconds"] for record in records if "step_seconds" in record][2:]
-
-
 def bare_seconds(options, shapes):
     lines = "\n".join(" ".join(map(str, shape)) for shape in shapes)
     run = subprocess.run([os.path.join(options.tools_dir, "bare_gemm"), str(RANKS), str(options.seconds)], input=lines,
@@ -97,34 +58,62 @@ def bare_seconds(options, shapes):
     return float(run.stdout)
 
 
+def update_seconds(folder):
+    """Of rank 0 in each traced step but the first: the kernels behind its last GEMM and exchange, which are the gradient
+    norm and the optimizer's update."""
+    with open(os.path.join(folder, "trace.json")) as file:
+        events = [e for e in json.load(file)["traceEvents"] if e.get("ph") == "X" and e["tid"] == 0]
+    seconds = []
+    for event in events:
+        if event["args"]["command"] == 0:
+            seconds.append(0)
+        seconds[-1] = seconds[-1] + 1e-6 * event["dur"] if event["cat"] == "kernel" else 0
+    return seconds[1:]
+
+
+def executed_flops(folder):
+    with open(os.path.join(folder, "summary.json")) as file:
+        return json.load(file)["executed_flops_per_step"]
+
+
 def measure(options, folder, width, batch):
     """Rows of one width and batch. The contestants take turns, so that a slow minute hits all of them."""
     contestants = [("phantom", k) for k in options.ghost_widths] + [("tensor", None), ("megatron", None)]
     shapes = {c: gemms(c[0], batch, width, c[1]) for c in contestants}
-    steps, bare = {c: [] for c in contestants}, {c: [] for c in contestants}
+    records, updates, bare, executed = ({c: [] for c in contestants} for _ in range(4))
     for _ in range(options.rounds):
         for c in contestants:
             count = int(min(2000, max(4, options.seconds * PEAK / flops(shapes[c]))))
-            steps[c] += step_seconds(options, folder, c[0], batch, c[1], count)
+            run = lambda count, *more: steps(options.tools_dir, folder, "model.onnx", run_flags(*c, batch), batch, count, *more)
+            records[c] += run(count, "--summary", "summary.json")
+            executed[c] = executed_flops(folder)
+            run(4, "--trace", "trace.json")
+            updates[c] += update_seconds(folder)
             bare[c].append(bare_seconds(options, shapes[c]))
-    tensor = statistics.median(steps[("tensor", None)])
+    median = lambda c, value: statistics.median(value(record) for record in records[c])
+    step = {c: median(c, lambda r: r["step_seconds"]) for c in contestants}
+    tensor = ("tensor", None)
     rows = []
     for c in contestants:
-        step, floor = statistics.median(steps[c]), statistics.median(bare[c])
-        rows.append(dict(n=width, B=batch, strategy=c[0], k=c[1], step_seconds=step, bare_gemm_seconds=floor,
-                         gemm_flops=flops(shapes[c]), steps=len(steps[c]), over_bare=step / floor,
-                         tensor_over_this=tensor / step))
+        update, floor = statistics.median(updates[c]), statistics.median(bare[c])
+        exposed = median(c, lambda r: r["comm_seconds"] - r["comm_skew_seconds"])
+        rows.append(dict(n=width, B=batch, strategy=c[0], k=c[1], step_seconds=step[c], update_seconds=update,
+                         bare_gemm_seconds=floor, executed_flops=executed[c], steps=len(records[c]),
+                         over_bare=(step[c] - update) / floor, exposed=exposed / step[c],
+                         tensor_over_this=step[tensor] / step[c],
+                         over_flops=step[c] / step[tensor] / (executed[c] / executed[tensor])))
     return rows
 
 
 def show(rows, header):
     if header:
-        print(f"{'n':>5} {'B':>4}  {'strategy':<13} {'step':>10} {'bare GEMMs':>10}  {'step/bare':>9}  {'tensor/step':>11}")
+        print(f"{'n':>5} {'B':>4}  {'strategy':<13} {'step':>10} {'update':>9} {'bare GEMMs':>10}  {'rest/bare':>9} "
+              f"{'exposed':>8} {'tensor/step':>11} {'time/flops':>10}")
     for row in rows:
         name = row["strategy"] if row["k"] is None else f"{row['strategy']} k={row['k']}"
         print(f"{row['n']:>5} {row['B']:>4}  {name:<13} {1e3 * row['step_seconds']:>7.3f} ms "
-              f"{1e3 * row['bare_gemm_seconds']:>7.3f} ms  {row['over_bare']:>9.2f}  {row['tensor_over_this']:>11.2f}",
-              flush=True)
+              f"{1e3 * row['update_seconds']:>6.3f} ms {1e3 * row['bare_gemm_seconds']:>7.3f} ms  {row['over_bare']:>9.2f} "
+              f"{100 * row['exposed']:>6.1f} % {row['tensor_over_this']:>11.2f} {row['over_flops']:>10.2f}", flush=True)
 
 
 def main():
@@ -142,7 +131,7 @@ def main():
     rows = []
     for width in options.widths:
         with tempfile.TemporaryDirectory(prefix="phantom-bench-") as folder:
-            save_model(folder, width)
+            zero_model.save_square(folder, width, DEPTH)
             for batch in options.batches:
                 x = np.random.default_rng(0).standard_normal((batch, width)).astype(np.float32)
                 np.save(os.path.join(folder, f"x{batch}.npy"), x)
