@@ -73,7 +73,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject(llvm::Module &module,
@@ -132,7 +132,7 @@ llvm::Expected<CompiledProgram> mlir::phantom::compileForCpu(ModuleOp module) {
   llvm::Expected<llvm::orc::JITTargetMachineBuilder> host = llvm::orc::JITTargetMachineBuilder::detectHost();
   if (!host)
     return host.takeError();
-  host->setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
+  host->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
   host->setRelocationModel(llvm::Reloc::PIC_);
   auto object = compileKernels(kernels, *host);
   if (!object)
