@@ -57,7 +57,7 @@ def main():
     for width in options.widths:
         for batch in options.batches:
             for strategy, k in [("phantom", k) for k in options.ghost_widths] + [("tensor", None), ("megatron", None)]:
-                known.update(measure(options, step_time.gemms(strategy, batch, width, k)))
+                known.update(measure(options, step_time.gemms(strategy, batch, width, k, RANKS)))
     if not options.table:
         print(f"{'m':>5} {'n':>5} {'k':>5}    {' '.join(f'{name:>10}' for name in NAMES)}  (GFLOP/s)")
     for (m, n, k, trans_a, trans_b), kernels in sorted(known.items(), key=lambda item: (item[0][3:], item[0][:3])):

@@ -17,7 +17,7 @@ import tempfile
 import numpy as np
 
 import zero_model
-from training_runs import RANKS, run_flags, steps
+from training_runs import run_flags, steps
 
 DEPTH = 4
 PEAK = 2e11  # flop/s of a rank: only to choose how many steps a round takes
@@ -28,20 +28,20 @@ def dense_gemms(batch, n_in, n_out, input_gradient):
     return [(batch, n_out, n_in, 0, 1), (n_out, n_in, batch, 1, 0)] + [(batch, n_in, n_out, 0, 0)] * input_gradient
 
 
-def phantom_gemms(batch, m, k, input_gradient):
+def phantom_gemms(batch, m, k, ranks, input_gradient):
     """L, C and D forward; their gradients; the way back through each (a phantom layer's backward)."""
-    gathered = RANKS * k
+    gathered = ranks * k
     ghosts = [(k, batch, m, 0, 1), (batch, m, gathered, 1, 0),  # compress, decompress
               (gathered, m, batch, 0, 0), (gathered, batch, m, 0, 1),  # gradient of D, back through D
               (k, m, batch, 0, 0)]  # gradient of C
     return dense_gemms(batch, m, m, input_gradient) + ghosts + [(batch, m, k, 1, 0)] * input_gradient
 
 
-def gemms(strategy, batch, width, k):
+def gemms(strategy, batch, width, k, ranks):
     """One rank's step."""
-    m = width // RANKS
+    m = width // ranks
     if strategy == "phantom":
-        return [g for i in range(DEPTH) for g in phantom_gemms(batch, m, k, input_gradient=i > 0)]
+        return [g for i in range(DEPTH) for g in phantom_gemms(batch, m, k, ranks, input_gradient=i > 0)]
     columns, rows = (batch, width, m), (batch, m, width)  # of a dense layer, and the partial products of one
     layers = [columns] * (DEPTH - 1) + [rows] if strategy == "tensor" else [columns, rows] * (DEPTH // 2)
     return [g for i, layer in enumerate(layers) for g in dense_gemms(*layer, input_gradient=i > 0)]
@@ -53,7 +53,7 @@ def flops(shapes):
 
 def bare_seconds(options, shapes):
     lines = "\n".join(" ".join(map(str, shape)) for shape in shapes)
-    run = subprocess.run([os.path.join(options.tools_dir, "bare_gemm"), str(RANKS), str(options.seconds)], input=lines,
+    run = subprocess.run([os.path.join(options.tools_dir, "bare_gemm"), str(options.ranks), str(options.seconds)], input=lines,
                          capture_output=True, text=True, check=True)
     return float(run.stdout)
 
@@ -79,12 +79,12 @@ def executed_flops(folder):
 def measure(options, folder, width, batch):
     """Rows of one width and batch. The contestants take turns, so that a slow minute hits all of them."""
     contestants = [("phantom", k) for k in options.ghost_widths] + [("tensor", None), ("megatron", None)]
-    shapes = {c: gemms(c[0], batch, width, c[1]) for c in contestants}
+    shapes = {c: gemms(c[0], batch, width, c[1], options.ranks) for c in contestants}
     records, updates, bare, executed = ({c: [] for c in contestants} for _ in range(4))
     for _ in range(options.rounds):
         for c in contestants:
             count = int(min(2000, max(4, options.seconds * PEAK / flops(shapes[c]))))
-            run = lambda count, *more: steps(options.tools_dir, folder, "model.onnx", run_flags(*c, batch), batch, count, *more)
+            run = lambda count, *more: steps(options.tools_dir, folder, "model.onnx", run_flags(*c, batch, options.ranks), batch, count, *more)
             records[c] += run(count, "--summary", "summary.json")
             executed[c] = executed_flops(folder)
             run(4, "--trace", "trace.json")
@@ -123,6 +123,7 @@ def main():
     parser.add_argument("--widths", type=numbers, default=[512, 1024, 2048, 4096])
     parser.add_argument("--batches", type=numbers, default=[64, 256])
     parser.add_argument("--ghost-widths", type=numbers, default=[8, 32])
+    parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.5, help="of one contestant in one round, about")
     parser.add_argument("--json", help="write the rows to this file too")

@@ -1,4 +1,4 @@
-# ===- training_runs.py - Training on two ranks, and its step times ---------=== #
+# ===- training_runs.py - Training runs, and their step times ---------=== #
 #
 # Part of the Phantom project, under the Apache License v2.0 with LLVM
 # Exceptions. See LICENSE for license information.
@@ -15,9 +15,9 @@ RANKS = 2
 IGNORED = 2  # first steps of a run
 
 
-def run_flags(strategy, k, batch):
+def run_flags(strategy, k, batch, ranks=RANKS):
     """Of phantom-run: how to divide and train. All layers are phantom layers under phantom."""
-    flags = ["--strategy", strategy, "--ranks", str(RANKS), "--init", "random", "--loss", "mse", "--optimizer", "sgd",
+    flags = ["--strategy", strategy, "--ranks", str(ranks), "--init", "random", "--loss", "mse", "--optimizer", "sgd",
              "--batch-size", str(batch)]
     if strategy == "phantom":
         flags += ["--ghost-width", str(k), "--first-layer", "phantom", "--last-layer", "phantom"]
