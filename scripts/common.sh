@@ -47,6 +47,36 @@ phantom_build() {
   fi
 }
 
+# phantom_benchmark_options FLAGS SCRIPT ARGUMENT...; sets build, venv and arguments, which are for the program, from the
+# command line of a benchmark that takes --build-dir, and --venv if FLAGS is "venv". A request for help is answered, and ends
+# it.
+phantom_benchmark_options() {
+  local flags=$1 script=$2
+  shift 2
+  build=$phantom_source/build
+  venv=
+  arguments=()
+  while (($#)); do
+    case $flags$1 in
+    "$flags"-h | "$flags"--help)
+      phantom_usage "$script"
+      exit 0
+      ;;
+    "$flags"--build-dir)
+      build=$(realpath -m "${2:?--build-dir needs a folder}")
+      shift
+      ;;
+    venv--venv)
+      venv=$(realpath -m "${2:?--venv needs a folder}")
+      shift
+      ;;
+    *) arguments+=("$1") ;;
+    esac
+    shift
+  done
+  : "${venv:=$build/venv-peers}"
+}
+
 # phantom_venv DIR PACKAGE...; a virtual environment with the newest releases, unless it can import all of them.
 phantom_venv() {
   local venv=$1 import

@@ -19,6 +19,13 @@
 
 namespace phantom::rt {
 
+/// Tells the CPU that the calling thread polls.
+inline void pauseCpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
 /// Hooks for tests: they may delay a rank or spoil what it publishes.
 class FaultInjector {
 public:

@@ -57,12 +57,6 @@ static std::string exchangeText(const Exchange &exchange) {
 // One rank's end
 //===----------------------------------------------------------------------===//
 
-static inline void pauseCpu() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
 class ThreadCommunicator final : public Communicator {
 public:
   ThreadCommunicator(ThreadGroup &group, int64_t rank, int64_t size)

@@ -41,12 +41,6 @@ static std::vector<int> allowedCpuList() {
 
 int64_t allowedCpus() { return int64_t(allowedCpuList().size()); }
 
-static inline void pauseCpu() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
 static ThreadGroupOptions groupOptions(int64_t ranks, const RankTeamOptions &options) {
   return {options.timeoutSeconds, ranks <= allowedCpus(), options.maximumOutstanding, options.faults};
 }
