@@ -140,7 +140,28 @@ struct Window {
 // Commands
 //===----------------------------------------------------------------------===//
 
-enum class Epilogue : uint8_t { None, Relu, LeakyRelu, Elu, Sigmoid, Tanh, GeluErf, GeluTanh, Silu };
+/// A queue of a GPU: its commands run in order; commands of different streams as events order them. On the
+/// CPU, all commands are of one stream.
+enum class StreamKind : uint8_t { Compute, Exchange };
+
+/// Relu to Silu are activations. The others are of GPU programs: `...Aux` also writes what the gradient needs
+/// to `GemmCommand::aux` (relu: one bit per element, gelu: its operand), `...Gradient` multiplies by the
+/// derivative that `aux` gives.
+enum class Epilogue : uint8_t {
+  None,
+  Relu,
+  LeakyRelu,
+  Elu,
+  Sigmoid,
+  Tanh,
+  GeluErf,
+  GeluTanh,
+  Silu,
+  ReluAux,
+  GeluTanhAux,
+  ReluGradient,
+  GeluTanhGradient,
+};
 
 /// c[m,n] = epilogue(a[m,k] · b[k,n] + bias[n] (+ c where accumulate)). Strides in elements:
 /// a(i,l) is at a + i*aRow + l*aCol; one of the two is 1. c is row-major with leading dimension cRow.
@@ -154,8 +175,20 @@ struct GemmCommand {
   Epilogue epilogue = Epilogue::None;
   double alpha = 0; ///< of LeakyRelu and Elu
   std::string location;
+  // Of GPU programs:
+  StreamKind stream = StreamKind::Compute;
+  std::optional<BufferRef> aux;          ///< of an Aux or Gradient epilogue
+  int64_t auxRow = 0;                    ///< its leading dimension: bits (relu) or elements (gelu)
+  std::optional<BufferRef> biasGradient; ///< [n]: the sum over rows of the result of a Gradient epilogue
 
   bool operator==(const GemmCommand &) const = default;
+};
+
+/// Blocks, and threads of a block, of a kernel on a GPU; 0 on the CPU.
+struct LaunchShape {
+  int64_t blocks = 0, threads = 0;
+
+  bool operator==(const LaunchShape &) const = default;
 };
 
 /// Calls kernel `kernel` of the object code with the addresses of `arguments`.
@@ -163,6 +196,9 @@ struct KernelCommand {
   uint32_t kernel = 0;
   std::vector<BufferRef> arguments;
   std::string location;
+  // Of GPU programs:
+  StreamKind stream = StreamKind::Compute;
+  LaunchShape shape;
 
   bool operator==(const KernelCommand &) const = default;
 };
@@ -181,7 +217,44 @@ struct ExchangeWaitCommand {
   bool operator==(const ExchangeWaitCommand &) const = default;
 };
 
-using Command = std::variant<GemmCommand, KernelCommand, ExchangeStartCommand, ExchangeWaitCommand>;
+/// A whole exchange on a GPU, queued on `stream`. Blocks are contiguous (Exchange::outer is 1):
+///  - AllGather: `send` is this rank's slot, of `count` elements, in place in `receive`, the window's p
+///  slots.
+///  - ReduceScatter: `send` is p blocks of `count` elements, `receive` the sum of block `rank`.
+///  - AllReduce: `send` and `receive` have `count` elements.
+/// A window is one rank's own memory here: reductions have one part in it, and only slots have a rank stride.
+struct CollectiveCommand {
+  uint32_t exchange = 0;
+  StreamKind stream = StreamKind::Exchange;
+  BufferRef send, receive;
+  int64_t count = 0;
+  ElementType element = ElementType::F32;
+
+  bool operator==(const CollectiveCommand &) const = default;
+};
+
+/// Marks the work that is queued on `stream` so far. Events are numbered within a function; each is recorded
+/// once.
+struct EventRecordCommand {
+  uint32_t event = 0;
+  StreamKind stream = StreamKind::Compute;
+
+  bool operator==(const EventRecordCommand &) const = default;
+};
+
+/// What follows on `stream` runs after what `event` marks. The event is recorded before it in the list.
+struct EventWaitCommand {
+  uint32_t event = 0;
+  StreamKind stream = StreamKind::Compute;
+
+  bool operator==(const EventWaitCommand &) const = default;
+};
+
+/// On the CPU exchanges are starts and waits; on a GPU, collectives on a stream of their own, and events. A
+/// function of a GPU program begins on the compute stream and ends there: its last commands wait for what
+/// other streams do.
+using Command = std::variant<GemmCommand, KernelCommand, ExchangeStartCommand, ExchangeWaitCommand,
+                             CollectiveCommand, EventRecordCommand, EventWaitCommand>;
 
 enum class ExchangeKind : uint8_t { AllGather, ReduceScatter, AllReduce };
 
@@ -247,6 +320,7 @@ struct Function {
   std::vector<Result> results;
   std::vector<Command> commands;
   int64_t arenaBytes = 0;
+  int64_t events = 0; ///< of GPU programs
 
   bool operator==(const Function &) const = default;
 };
@@ -261,8 +335,12 @@ struct Costs {
   bool operator==(const Costs &) const = default;
 };
 
+/// What runs a program's commands.
+enum class DeviceKind : uint8_t { Cpu, Gpu };
+
 struct Program {
   std::string model;
+  DeviceKind device = DeviceKind::Cpu;
   std::string strategy; ///< "none", "phantom", "tensor" or "megatron"
   int64_t ranks = 1;
   int64_t ghostWidth = 0; ///< as asked for; 0 where nothing was

@@ -112,6 +112,14 @@ constexpr llvm::StringLiteral nameOf(Epilogue epilogue) {
     return "gelu_tanh";
   case Epilogue::Silu:
     return "silu";
+  case Epilogue::ReluAux:
+    return "relu_aux";
+  case Epilogue::GeluTanhAux:
+    return "gelu_tanh_aux";
+  case Epilogue::ReluGradient:
+    return "relu_gradient";
+  case Epilogue::GeluTanhGradient:
+    return "gelu_tanh_gradient";
   }
   return "";
 }

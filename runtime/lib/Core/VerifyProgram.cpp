@@ -236,6 +236,10 @@ private:
                   product({exchange.outer, exchange.inner, byteWidth(exchange.element)}));
   }
 
+  Error check(const CollectiveCommand &) const { return makeError("a collective is a command for a GPU"); }
+  Error check(const EventRecordCommand &) const { return makeError("an event is a command for a GPU"); }
+  Error check(const EventWaitCommand &) const { return makeError("an event is a command for a GPU"); }
+
   const Program &program;
   const Function &function;
   std::vector<bool> started;

@@ -47,6 +47,11 @@ void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command) {
     return operations.append_eltwise(1, algorithm::eltwise_gelu_tanh, 0, 0);
   case Epilogue::Silu:
     return operations.append_eltwise(1, algorithm::eltwise_swish, 1, 0);
+  case Epilogue::ReluAux:
+  case Epilogue::GeluTanhAux:
+  case Epilogue::ReluGradient:
+  case Epilogue::GeluTanhGradient:
+    llvm_unreachable("an epilogue for GPUs");
   }
 }
 
