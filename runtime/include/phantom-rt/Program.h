@@ -198,7 +198,7 @@ struct KernelCommand {
   std::string location;
   // Of GPU programs:
   StreamKind stream = StreamKind::Compute;
-  LaunchShape shape;
+  LaunchShape shape = {};
 
   bool operator==(const KernelCommand &) const = default;
 };

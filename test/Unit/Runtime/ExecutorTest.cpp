@@ -43,6 +43,11 @@ double apply(Epilogue epilogue, double x, double alpha) {
     return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   case Epilogue::Silu:
     return x / (1 + std::exp(-x));
+  case Epilogue::ReluAux:
+  case Epilogue::GeluTanhAux:
+  case Epilogue::ReluGradient:
+  case Epilogue::GeluTanhGradient:
+    break; // of GPU programs
   }
   return 0;
 }
