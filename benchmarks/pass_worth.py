@@ -18,8 +18,8 @@ import numpy as np
 import zero_model
 from training_runs import phantom_run, run_flags, step_seconds
 
-PASSES = ("optimize-exchanges", "merge-gemms", "fuse-epilogues", "fuse-elementwise", "elide-copies", "overlap-exchanges",
-          "plan-memory")
+PASSES = ("optimize-exchanges", "merge-gemms", "fuse-epilogues", "fuse-elementwise", "hoist-updates", "elide-copies",
+          "overlap-exchanges", "plan-memory")
 VARIANTS = ("", *PASSES, ",".join(PASSES))  # what is left out
 NAMES = ("nothing", *PASSES, "all of them")
 MODELS = {"square": lambda folder, width: zero_model.save_square(folder, width, layers=4), "gated": zero_model.save_gated}

@@ -87,6 +87,8 @@ struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<Co
       });
       if (needsRank.wasInterrupted() && !getRankArgument(function))
         addRankArgument(function);
+      if (fuse && fuseNorms)
+        convertUpdatesWithNorms(function);
     }
     convert();
     if (failed(verifyConverted()))

@@ -33,6 +33,8 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
   pm.addPass(createConvertPhantomToLinalg(toLinalg));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  if (options.hoistUpdates)
+    pm.addPass(createPhantomHoistUpdates());
   pm.addPass(createPhantomBufferize({options.elideCopies}));
   pm.addPass(createPhantomOutlineKernels());
   pm.addPass(createPhantomOverlapExchanges({options.overlap}));

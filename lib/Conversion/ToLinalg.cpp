@@ -84,6 +84,10 @@ Value mlir::phantom::createFilled(OpBuilder &builder, Location loc, RankedTensor
   return linalg::FillOp::create(builder, loc, scalar, init).getResult(0);
 }
 
+Value mlir::phantom::addF64(ImplicitLocOpBuilder &b, Value sum, Value term) {
+  return arith::AddFOp::create(b, sum, term, arith::FastMathFlags::reassoc);
+}
+
 Value mlir::phantom::createSumF64(OpBuilder &builder, Location loc, ValueRange inputs, Value acc,
                                   llvm::function_ref<Value(ImplicitLocOpBuilder &, ValueRange)> body) {
   Type f64 = builder.getF64Type();
@@ -95,11 +99,7 @@ Value mlir::phantom::createSumF64(OpBuilder &builder, Location loc, ValueRange i
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
   return createGeneric(builder, loc, inputs, acc, maps, iterators,
                        [&](ImplicitLocOpBuilder &b, ValueRange arguments) -> SmallVector<Value> {
-                         Value term = body(b, arguments.drop_back());
-                         // The order of the sum is free, but fixed once compiled: it is then vectorised.
-                         auto sum =
-                             arith::AddFOp::create(b, arguments.back(), term, arith::FastMathFlags::reassoc);
-                         return {sum};
+                         return {addF64(b, arguments.back(), body(b, arguments.drop_back()))};
                        })
       .front();
 }

@@ -65,6 +65,9 @@ Value createMove(OpBuilder &builder, Location loc, Value input, AffineMap map, R
 /// A new tensor of one value.
 Value createFilled(OpBuilder &builder, Location loc, RankedTensorType type, double value);
 
+/// sum + term. The order of the sum is free, but fixed once compiled: it is then vectorised.
+Value addF64(ImplicitLocOpBuilder &b, Value sum, Value term);
+
 /// Sum of a function of the elements of `inputs` (equal shapes), as a scalar tensor of f64. `body` gets the
 /// elements and returns the term. Starts from `acc`, or zero.
 Value createSumF64(OpBuilder &builder, Location loc, ValueRange inputs, Value acc,
@@ -94,6 +97,9 @@ void populateLossToLinalgPatterns(RewritePatternSet &patterns);
 void populateUpdateToLinalgPatterns(RewritePatternSet &patterns);
 /// Of all GEMMs, or only of those of types that the GEMM library does not have.
 void populateGemmToLinalgPatterns(RewritePatternSet &patterns, bool all);
+
+/// Converts each update whose gradient's squared norm is asked for, too, to one op that makes both.
+void convertUpdatesWithNorms(func::FuncOp function);
 
 } // namespace mlir::phantom
 

@@ -9,8 +9,10 @@
 #include "ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace mlir::phantom;
@@ -68,38 +70,93 @@ SmallVector<Value> applyRule(Scalars &s, UpdateOp op, Element e) {
   llvm_unreachable("unknown optimizer");
 }
 
+/// g², in f64.
+Value squareF64(ImplicitLocOpBuilder &b, Value gradient) {
+  Scalars s(b, b.getF64Type());
+  Value wide = s.cast(gradient, b.getF64Type());
+  return s.mul(wide, wide);
+}
+
+/// All dimensions of `value` as one.
+Value flatten(OpBuilder &builder, Location loc, Value value) {
+  const int64_t rank = tensorTypeOf(value).getRank();
+  if (rank < 2)
+    return value;
+  return tensor::CollapseShapeOp::create(builder, loc, value,
+                                         {llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))});
+}
+
+Value unflatten(OpBuilder &builder, Location loc, Value value, RankedTensorType type) {
+  if (type.getRank() < 2)
+    return value;
+  return tensor::ExpandShapeOp::create(builder, loc, type, value,
+                                       {llvm::to_vector<2>(llvm::seq<int64_t>(0, type.getRank()))});
+}
+
+/// Replaces an update, and with it the norm of its gradient where that is not null.
+void convertUpdate(RewriterBase &rewriter, UpdateOp op, SquaredNormOp norm) {
+  Location loc = op.getLoc();
+  const RankedTensorType type = tensorTypeOf(op.getParameter());
+  const bool adam = op.getKind() == OptimizerKind::Adam || op.getKind() == OptimizerKind::AdamW;
+  // Parameters of as many elements then share a kernel. What else makes the gradient can be fused as it is.
+  const bool flat = op.getGradient().getDefiningOp<GemmOp>() != nullptr;
+  auto view = [&](Value value) { return flat ? flatten(rewriter, loc, value) : value; };
+
+  SmallVector<Value> inputs{view(op.getGradient()), op.getLearningRate()}, inits{view(op.getParameter())};
+  if (adam) {
+    for (auto [beta, root] : {std::pair(op.getBeta1(), false), std::pair(op.getBeta2(), true)})
+      inputs.push_back(
+          createCorrection(rewriter, loc, op.getStep(), beta.convertToDouble(), root, type.getElementType()));
+  }
+  for (Value state : op.getStates())
+    inits.push_back(view(state));
+  if (norm)
+    inits.push_back(createFilled(rewriter, loc, tensorTypeOf(norm.getOutput()), 0));
+
+  const int64_t rank = tensorTypeOf(inits[0]).getRank();
+  const AffineMap one = AffineMap::get(rank, 0, rewriter.getContext());
+  SmallVector<AffineMap> maps(inputs.size() + inits.size(), rewriter.getMultiDimIdentityMap(rank));
+  std::fill(maps.begin() + 1, maps.begin() + inputs.size(), one);
+  if (norm)
+    maps.back() = one;
+  SmallVector<IteratorType> iterators(rank, norm ? IteratorType::reduction : IteratorType::parallel);
+  auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) {
+    Scalars s(b, type.getElementType());
+    Element e;
+    e.gradient = v[0];
+    e.learningRate = v[1];
+    e.correction1 = adam ? v[2] : Value();
+    e.correction2 = adam ? v[3] : Value();
+    e.parameter = v[inputs.size()];
+    e.states = llvm::to_vector(v.slice(inputs.size() + 1, op.getStates().size()));
+    SmallVector<Value> results = applyRule(s, op, e);
+    if (norm)
+      results.push_back(addF64(b, v.back(), squareF64(b, v[0])));
+    return results;
+  };
+  SmallVector<Value> results = createGeneric(rewriter, loc, inputs, inits, maps, iterators, body);
+  if (norm)
+    rewriter.replaceOp(norm, results.pop_back_val());
+  for (Value &result : results)
+    result = flat ? unflatten(rewriter, loc, result, type) : result;
+  rewriter.replaceOp(op, results);
+}
+
+/// The norm of the gradient of `op`, if nothing needs it before.
+SquaredNormOp normOfGradient(UpdateOp op) {
+  for (Operation *user : op.getGradient().getUsers())
+    if (auto norm = dyn_cast<SquaredNormOp>(user);
+        norm && norm->getBlock() == op->getBlock() &&
+        llvm::all_of(norm->getUsers(), [&](Operation *reader) { return op->isBeforeInBlock(reader); }))
+      return norm;
+  return nullptr;
+}
+
 struct UpdateToLinalg : OpRewritePattern<UpdateOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(UpdateOp op, PatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    RankedTensorType type = tensorTypeOf(op.getParameter());
-    bool adam = op.getKind() == OptimizerKind::Adam || op.getKind() == OptimizerKind::AdamW;
-    SmallVector<Value> inputs{op.getGradient(), op.getLearningRate()}, inits{op.getParameter()};
-    if (adam) {
-      for (auto [beta, root] : {std::pair(op.getBeta1(), false), std::pair(op.getBeta2(), true)})
-        inputs.push_back(createCorrection(rewriter, loc, op.getStep(), beta.convertToDouble(), root,
-                                          type.getElementType()));
-    }
-    llvm::append_range(inits, op.getStates());
-
-    AffineMap all = rewriter.getMultiDimIdentityMap(type.getRank());
-    SmallVector<AffineMap> maps(inputs.size() + inits.size(), all);
-    for (size_t i = 1; i < inputs.size(); ++i)
-      maps[i] = AffineMap::get(type.getRank(), 0, rewriter.getContext());
-    SmallVector<IteratorType> iterators(type.getRank(), IteratorType::parallel);
-    rewriter.replaceOp(op, createGeneric(rewriter, loc, inputs, inits, maps, iterators,
-                                         [&](ImplicitLocOpBuilder &b, ValueRange v) {
-                                           Scalars s(b, type.getElementType());
-                                           Element e;
-                                           e.gradient = v[0];
-                                           e.learningRate = v[1];
-                                           e.correction1 = adam ? v[2] : Value();
-                                           e.correction2 = adam ? v[3] : Value();
-                                           e.parameter = v[inputs.size()];
-                                           e.states = llvm::to_vector(v.drop_front(inputs.size() + 1));
-                                           return applyRule(s, op, e);
-                                         }));
+    convertUpdate(rewriter, op, nullptr);
     return success();
   }
 };
@@ -108,12 +165,9 @@ struct SquaredNormToLinalg : OpRewritePattern<SquaredNormOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(SquaredNormOp op, PatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, createSumF64(rewriter, op.getLoc(), op.getInput(), op.getAcc(),
-                                        [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-                                          Scalars s(b, b.getF64Type());
-                                          Value wide = s.cast(v[0], b.getF64Type());
-                                          return s.mul(wide, wide);
-                                        }));
+    rewriter.replaceOp(
+        op, createSumF64(rewriter, op.getLoc(), op.getInput(), Value(),
+                         [](ImplicitLocOpBuilder &b, ValueRange v) { return squareF64(b, v[0]); }));
     return success();
   }
 };
@@ -122,4 +176,13 @@ struct SquaredNormToLinalg : OpRewritePattern<SquaredNormOp> {
 
 void mlir::phantom::populateUpdateToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<UpdateToLinalg, SquaredNormToLinalg>(patterns.getContext());
+}
+
+void mlir::phantom::convertUpdatesWithNorms(func::FuncOp function) {
+  IRRewriter rewriter(function.getContext());
+  for (UpdateOp op : llvm::to_vector(function.getOps<UpdateOp>()))
+    if (SquaredNormOp norm = normOfGradient(op)) {
+      rewriter.setInsertionPoint(op);
+      convertUpdate(rewriter, op, norm);
+    }
 }

@@ -174,6 +174,7 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
   lowering.mergeGemms = options.optimizations.mergeGemms;
   lowering.fuseEpilogues = options.optimizations.fuseEpilogues;
   lowering.fuseElementwise = options.optimizations.fuseElementwise;
+  lowering.hoistUpdates = options.optimizations.hoistUpdates;
   lowering.elideCopies = options.optimizations.elideCopies;
   lowering.overlap = options.optimizations.overlapExchanges;
   lowering.planMemory = options.optimizations.planMemory;

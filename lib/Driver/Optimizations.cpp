@@ -27,6 +27,7 @@ constexpr Entry kEntries[] = {
     {"merge-gemms", &Optimizations::mergeGemms},
     {"fuse-epilogues", &Optimizations::fuseEpilogues},
     {"fuse-elementwise", &Optimizations::fuseElementwise},
+    {"hoist-updates", &Optimizations::hoistUpdates},
     {"elide-copies", &Optimizations::elideCopies},
     {"overlap-exchanges", &Optimizations::overlapExchanges},
     {"plan-memory", &Optimizations::planMemory},

@@ -82,6 +82,22 @@ func.func @update(%w: tensor<4xf32>, %g: tensor<4xf32>, %m: tensor<4xf32>, %v: t
   return %n#0, %n#1, %n#2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
 
+// The norm of a gradient is summed up where the update reads it; a product's dimensions become one.
+// CHECK-LABEL: func @norm
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel"]} ins(%{{.*}}, %{{.*}} : tensor<32xf32>, tensor<f32>) outs(%{{.*}} : tensor<32xf32>)
+// CHECK: linalg.generic {{.*}} iterator_types = ["reduction", "reduction"]} ins(%{{.*}} : tensor<4x8xf32>) outs(%{{.*}} : tensor<f64>)
+// FUSED-LABEL: func @norm
+// FUSED: linalg.generic {{.*}} iterator_types = ["reduction"]} ins(%{{.*}}, %{{.*}} : tensor<32xf32>, tensor<f32>) outs(%{{.*}}, %{{.*}} : tensor<32xf32>, tensor<f64>)
+// FUSED-NOT: linalg.generic
+// FUSED: return
+func.func @norm(%w: tensor<4x8xf32>, %a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %lr: tensor<f32>, %t: tensor<i64>) -> (tensor<f64>, tensor<4x8xf32>) {
+  %e = tensor.empty() : tensor<4x8xf32>
+  %g = phantom.gemm ins(%a, %b : tensor<4x2xf32>, tensor<2x8xf32>) outs(%e : tensor<4x8xf32>) -> tensor<4x8xf32>
+  %u = phantom.update <sgd> %w, %g, () learning_rate %lr step %t : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<f32>, tensor<i64>) -> tensor<4x8xf32>
+  %n = phantom.squared_norm %g : (tensor<4x8xf32>) -> tensor<f64>
+  return %n, %u : tensor<f64>, tensor<4x8xf32>
+}
+
 // The rank is a new argument, of those functions that need it.
 // CHECK-LABEL: func @rank
 // CHECK-SAME: %[[X:.+]]: tensor<8x16xf32>, %[[RANK:.+]]: tensor<i64> {phantom.scalar = "rank"}

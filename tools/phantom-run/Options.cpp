@@ -121,7 +121,7 @@ Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchan
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
 Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
                  "optimisations to leave out: optimize-exchanges, merge-gemms, fuse-epilogues, "
-                 "fuse-elementwise, elide-copies, overlap-exchanges, plan-memory");
+                 "fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
 Text commands("commands", compileOnly, outputFlags, "NAME[,...]",

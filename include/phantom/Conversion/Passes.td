@@ -127,7 +127,8 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
   let description = [{
     Model ops, losses and updates become `linalg.generic`, elementwise `arith` and `math` ops on tensors too; producers with
     a single use are then fused into their consumers. Losses and norms accumulate in f64. An update is one op whose
-    outputs are the parameter and its states. Ops that need the rank read it from a new last argument
+    outputs are the parameter and its states, and the sum of squares of its gradient where that is asked for: the
+    gradient is read once. Ops that need the rank read it from a new last argument
     (`phantom.scalar = "rank"`). A remark per function says how many ops fusion leaves, and how many bytes fewer they read and
     write. `phantom.gather_gradient` stays: `phantom-bufferize` turns it into loops.
 
@@ -148,10 +149,26 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
   }];
   let options = [
     Option<"referenceGemm", "reference-gemm", "bool", /*default=*/"false", "lower GEMMs to loops, too">,
-    Option<"fuse", "fuse", "bool", /*default=*/"true", "fuse elementwise ops">
+    Option<"fuse", "fuse", "bool", /*default=*/"true", "fuse elementwise ops">,
+    Option<"fuseNorms", "fuse-norms", "bool", /*default=*/"true", "with fuse: an update also sums up the norm">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
+}
+
+def PhantomHoistUpdates : Pass<"phantom-hoist-updates", "::mlir::ModuleOp"> {
+  let summary = "update parameters as soon as their old values are not needed any more";
+  let description = [{
+    A `linalg` op that writes a parameter, or state of the optimizer, moves to behind the last other use of what it writes
+    and the ops that make what it reads. A gradient is then read while it is still in a cache, and its memory is free for the
+    next one. An update that reads the result of an exchange stays where it is, so that what is before it hides the exchange.
+    A remark per function says how many updates moved.
+
+    ```mlir
+    %u = linalg.generic … ins(%gradient, …) outs(%weight, …)   // at the end
+    // moves to behind the last op before it that uses %weight, and behind the op that makes %gradient
+    ```
+  }];
 }
 
 def PhantomBufferize : Pass<"phantom-bufferize", "::mlir::ModuleOp"> {

@@ -29,6 +29,9 @@ struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
                              llvm::cl::init(true)};
   Option<bool> fuseElementwise{*this, "fuse-elementwise",
                                llvm::cl::desc("one kernel of several elementwise ops"), llvm::cl::init(true)};
+  Option<bool> hoistUpdates{*this, "hoist-updates",
+                            llvm::cl::desc("update parameters where their gradients are made"),
+                            llvm::cl::init(true)};
   Option<bool> elideCopies{*this, "elide-copies", llvm::cl::desc("make what is exchanged in its window"),
                            llvm::cl::init(true)};
   Option<bool> planMemory{*this, "plan-memory",

@@ -20,6 +20,7 @@ struct Optimizations {
   bool mergeGemms = true;        ///< sums of products in accumulating GEMMs
   bool fuseEpilogues = true;     ///< biases and activations in GEMMs
   bool fuseElementwise = true;   ///< one kernel of several elementwise ops
+  bool hoistUpdates = true;      ///< parameters are updated where their gradients are made
   bool elideCopies = true;       ///< what is exchanged is made in its window
   bool overlapExchanges = true;  ///< exchanges start early, and are waited for late
   bool planMemory = true;        ///< buffers that do not live at the same time share memory

@@ -28,9 +28,9 @@ func.func @gradients(%x: tensor<5x6xf32> {phantom.input = "x"}, %t: tensor<5x6xf
 // ADAM-SAME: %[[M:[a-z0-9]+]]: tensor<3x3xf32, #block> {phantom.parameter = @local.first_moment}, %[[V:[a-z0-9]+]]: tensor<3x3xf32, #block> {phantom.parameter = @local.second_moment}
 // CHECK-SAME: -> (tensor<f32> {phantom.loss}, tensor<f64> {phantom.squared_norm = "own"}, tensor<f64> {phantom.squared_norm = "replicated"}, tensor<3x3xf32, #block> {phantom.updated = @local}
 // CHECK: %[[G:.+]] = arith.mulf %[[L]], %[[L]]
-// CHECK: phantom.squared_norm %[[G]] :
-// CHECK: phantom.squared_norm %{{.*}} : (tensor<6xf32>) -> tensor<f64>
 // SGD: phantom.update <sgd> %[[L]], %[[G]], () learning_rate %[[LR]] step %[[STEP]] :
 // MOMENTUM: phantom.update <momentum> %[[L]], %[[G]], (%[[U]]) learning_rate %[[LR]] step %[[STEP]] {momentum = 8.000000e-01 : f64}
 // ADAM: phantom.update <adam> %[[L]], %[[G]], (%[[M]], %[[V]]) learning_rate %[[LR]] step %[[STEP]] :
 // ADAMW: phantom.update <adamw> {{.*}} {beta1 = 8.000000e-01 : f64, beta2 = 0.98{{9+}} : f64, epsilon = 9.99{{.*}}E-7 : f64, weight_decay = 1.000000e-02 : f64}
+// CHECK: phantom.squared_norm %[[G]] :
+// CHECK: phantom.squared_norm %{{.*}} : (tensor<6xf32>) -> tensor<f64>

@@ -79,6 +79,20 @@ SmallVector<Value> ApplyOptimizerPass::addStates(func::FuncOp function, Paramete
   return states;
 }
 
+/// The sum of squares of the gradients that all ranks hold, or of the others; null where there are none.
+Value squaredNorm(OpBuilder &b, Location loc, ArrayRef<Value> gradients, bool replicated) {
+  // Each sum has a buffer of its own: a chain of accumulations in one would make bufferization cubic in its
+  // length.
+  Value norm;
+  for (Value gradient : gradients) {
+    if (isReplicated(gradient.getType()) != replicated)
+      continue;
+    Value own = SquaredNormOp::create(b, loc, RankedTensorType::get({}, b.getF64Type()), gradient);
+    norm = norm ? Value(arith::AddFOp::create(b, loc, norm, own)) : own;
+  }
+  return norm;
+}
+
 LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
   MLIRContext *context = &getContext();
   OpBuilder b(context);
@@ -113,26 +127,11 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
   auto attr = [&](StringRef name, Attribute value) {
     return b.getDictionaryAttr(b.getNamedAttr(name, value));
   };
-  SmallVector<Value> results{values[0]};
-  SmallVector<DictionaryAttr> attrs{valueAttrs[0]};
   b.setInsertionPointToEnd(&function.getBody().front());
-  for (bool replicated : {false, true}) {
-    // Each sum has a buffer of its own: a chain of accumulations in one would make bufferization cubic in its
-    // length.
-    Value norm;
-    for (Value gradient : ArrayRef(values).drop_front()) {
-      if (isReplicated(gradient.getType()) != replicated)
-        continue;
-      Value own = SquaredNormOp::create(b, function.getLoc(), RankedTensorType::get({}, b.getF64Type()),
-                                        gradient, Value());
-      norm = norm ? Value(arith::AddFOp::create(b, function.getLoc(), norm, own)) : own;
-    }
-    if (!norm)
-      continue;
-    results.push_back(norm);
-    attrs.push_back(attr(PhantomDialect::kSquaredNorm, b.getStringAttr(replicated ? "replicated" : "own")));
-  }
-  for (auto [entry, gradient] : llvm::zip(parameters, ArrayRef(values).drop_front())) {
+  SmallVector<Value> results{values[0]}, updates;
+  SmallVector<DictionaryAttr> attrs{valueAttrs[0]}, updateAttrs;
+  const ArrayRef<Value> gradientValues = ArrayRef(values).drop_front();
+  for (auto [entry, gradient] : llvm::zip(parameters, gradientValues)) {
     auto [argument, parameter] = entry;
     SmallVector<Value> states = addStates(function, parameter, argument.getType());
     SmallVector<Type> types(states.size() + 1, argument.getType());
@@ -141,15 +140,22 @@ LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
         learningRate, step, b.getF64FloatAttr(momentum), b.getF64FloatAttr(beta1), b.getF64FloatAttr(beta2),
         b.getF64FloatAttr(epsilon), b.getF64FloatAttr(weightDecay));
     auto updated = [&](Value source, Value result) {
-      attrs.push_back(
+      updateAttrs.push_back(
           attr(PhantomDialect::kUpdated,
                function.getArgAttr(cast<BlockArgument>(source).getArgNumber(), PhantomDialect::kParameter)));
-      results.push_back(result);
+      updates.push_back(result);
     };
     updated(argument, update.getUpdated());
     for (auto [state, result] : llvm::zip(states, update.getUpdatedStates()))
       updated(state, result);
   }
+  for (bool replicated : {false, true})
+    if (Value norm = squaredNorm(b, function.getLoc(), gradientValues, replicated)) {
+      results.push_back(norm);
+      attrs.push_back(attr(PhantomDialect::kSquaredNorm, b.getStringAttr(replicated ? "replicated" : "own")));
+    }
+  llvm::append_range(results, updates);
+  llvm::append_range(attrs, updateAttrs);
   func::ReturnOp::create(b, function.getLoc(), results);
   function.setFunctionType(
       FunctionType::get(context, function.getArgumentTypes(), ValueRange(results).getTypes()));

@@ -685,15 +685,15 @@ def Phantom_UpdateOp : Phantom_Op<"update", [Pure]> {
 }
 
 def Phantom_SquaredNormOp : Phantom_Op<"squared_norm", [Pure]> {
-  let summary = "acc + Σ g², in f64";
+  let summary = "Σ g², in f64";
   let description = [{
     Of what this rank holds, for the gradient norm in the log.
 
-    Example: `%n = phantom.squared_norm %g acc %m : (tensor<4xf32>, tensor<f64>) -> tensor<f64>`.
+    Example: `%n = phantom.squared_norm %g : (tensor<4xf32>) -> tensor<f64>`.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, Optional<0DTensorOf<[F64]>>:$acc);
+  let arguments = (ins Phantom_FloatTensor:$input);
   let results = (outs 0DTensorOf<[F64]>:$output);
-  let assemblyFormat = "$input (`acc` $acc^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
 
 include "phantom/Dialect/Phantom/IR/PhantomBufferOps.td"
