@@ -25,6 +25,7 @@ struct Capture;
 struct Communicator;
 struct Collective;
 struct Event;
+struct LoadedLibrary;
 struct Op;
 struct Queue;
 
@@ -55,7 +56,8 @@ struct Command {
   std::vector<Access> accesses;
   std::function<void(const Op &)> run; ///< of what is not a collective, record or wait
   std::optional<CollectiveCall> collective;
-  double seconds = 2e-6; ///< on the clock that events show
+  const LoadedLibrary *library = nullptr; ///< of a kernel
+  double seconds = 2e-6;                  ///< on the clock that events show
   /// The bytes that a copy reads from pinned memory: the host must leave them alone until it is done.
   std::optional<Region> hostSource;
 };

@@ -86,10 +86,11 @@ void Sim::pause() {
 //===----------------------------------------------------------------------===//
 
 // "2 events"; nothing where there are none.
-static void addCount(std::string &text, size_t count, const char *what) {
+static void addCount(std::string &text, size_t count, const char *what, const char *one = "",
+                     const char *many = "s") {
   if (count == 0)
     return;
-  text += (Twine(text.empty() ? "" : ", ") + Twine(count) + " " + what + (count == 1 ? "" : "s")).str();
+  text += (Twine(text.empty() ? "" : ", ") + Twine(count) + " " + what + (count == 1 ? one : many)).str();
 }
 
 std::string Sim::leaks() const {
@@ -101,6 +102,7 @@ std::string Sim::leaks() const {
   addCount(text, events.count(), "event");
   addCount(text, graphs.count(), "graph");
   addCount(text, graphExecs.count(), "instantiated graph");
+  addCount(text, libraries.count(), "kernel librar", "y", "ies");
   for (const auto &queue : queues.all())
     for (const std::shared_ptr<Op> &op : queue->ops)
       if (devices[queue->device].status == 0)
@@ -156,6 +158,7 @@ Expected<std::unique_ptr<GpuSim>> GpuSim::create(GpuSimOptions options) {
   sim::addEventEntries(api);
   sim::addCaptureEntries(api);
   sim::addGraphEntries(api);
+  sim::addKernelEntries(api);
   sim::addNvmlEntries(api);
   sim::active = &made->implementation->sim;
   return made;

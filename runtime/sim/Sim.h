@@ -13,6 +13,7 @@
 #include "Handles.h"
 #include "Memory.h"
 #include "Status.h"
+#include "Twins.h"
 #include "phantom-rt/GpuSim.h"
 #include "llvm/ADT/Twine.h"
 
@@ -134,6 +135,8 @@ public:
   Handles<Event> events;
   Handles<Graph> graphs;
   Handles<GraphExec> graphExecs;
+  Handles<LoadedLibrary> libraries;
+  Handles<LoadedKernel> kernels;
   std::vector<std::shared_ptr<Capture>> captures; ///< that are open
   VectorClock hostClock;                          ///< what the host knows to be done
   std::mt19937_64 random;
@@ -193,6 +196,7 @@ void addStreamEntries(gpu::GpuApi &api);
 void addEventEntries(gpu::GpuApi &api);
 void addCaptureEntries(gpu::GpuApi &api);
 void addGraphEntries(gpu::GpuApi &api);
+void addKernelEntries(gpu::GpuApi &api);
 void addNvmlEntries(gpu::GpuApi &api);
 
 } // namespace phantom::rt::sim

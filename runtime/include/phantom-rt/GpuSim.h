@@ -76,6 +76,8 @@ struct GpuSimOptions {
   int ncclPolls = 2;       ///< how often a non-blocking communicator says ncclInProgress
   double hangSeconds = 60; ///< a blocking call that waits longer than this is taken for a hang
   int driverVersion = 13000;
+  /// Run each kernel twice, in different orders of its threads, and compare.
+  bool checkKernels = true;
 };
 
 /// What ran so far.
