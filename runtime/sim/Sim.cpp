@@ -103,6 +103,10 @@ std::string Sim::leaks() const {
   addCount(text, graphs.count(), "graph");
   addCount(text, graphExecs.count(), "instantiated graph");
   addCount(text, libraries.count(), "kernel librar", "y", "ies");
+  addCount(text, blas.handles.count(), "cuBLASLt handle");
+  addCount(text, blas.descriptions.count(), "cuBLASLt description");
+  addCount(text, blas.layouts.count(), "cuBLASLt layout");
+  addCount(text, blas.preferences.count(), "cuBLASLt preference");
   for (const auto &queue : queues.all())
     for (const std::shared_ptr<Op> &op : queue->ops)
       if (devices[queue->device].status == 0)
@@ -159,6 +163,7 @@ Expected<std::unique_ptr<GpuSim>> GpuSim::create(GpuSimOptions options) {
   sim::addCaptureEntries(api);
   sim::addGraphEntries(api);
   sim::addKernelEntries(api);
+  sim::addBlasEntries(api);
   sim::addNvmlEntries(api);
   sim::active = &made->implementation->sim;
   return made;

@@ -9,6 +9,7 @@
 #ifndef PHANTOM_SIM_SIM_H
 #define PHANTOM_SIM_SIM_H
 
+#include "Blas.h"
 #include "Graphs.h"
 #include "Handles.h"
 #include "Memory.h"
@@ -137,6 +138,7 @@ public:
   Handles<GraphExec> graphExecs;
   Handles<LoadedLibrary> libraries;
   Handles<LoadedKernel> kernels;
+  BlasState blas;
   std::vector<std::shared_ptr<Capture>> captures; ///< that are open
   VectorClock hostClock;                          ///< what the host knows to be done
   std::mt19937_64 random;
@@ -197,6 +199,7 @@ void addEventEntries(gpu::GpuApi &api);
 void addCaptureEntries(gpu::GpuApi &api);
 void addGraphEntries(gpu::GpuApi &api);
 void addKernelEntries(gpu::GpuApi &api);
+void addBlasEntries(gpu::GpuApi &api);
 void addNvmlEntries(gpu::GpuApi &api);
 
 } // namespace phantom::rt::sim
