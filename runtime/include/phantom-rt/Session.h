@@ -10,6 +10,7 @@
 #define PHANTOM_RT_SESSION_H
 
 #include "phantom-rt/DataSet.h"
+#include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/HostData.h"
 #include "phantom-rt/Schedule.h"
 
@@ -77,6 +78,9 @@ public:
   static llvm::Expected<std::unique_ptr<Session>> create(const Executable &executable,
                                                          const SessionOptions &options);
 
+  /// A session on any device. `seed` is that of the data's order.
+  Session(std::unique_ptr<Runtime> runtime, uint64_t seed) : device(std::move(runtime)), seed(seed) {}
+
   /// Runs "train_step". A loss that is not finite is an error that names the
   /// step. SIGINT and SIGTERM stop the run after a whole step, as
   /// StopReason::Interrupted; a second one ends the process.
@@ -108,12 +112,11 @@ public:
   llvm::Expected<double> dumpGradients(const DataFiles &data, llvm::StringRef outputFile);
 
   /// Writes all parameters and optimizer state (.safetensors).
-  llvm::Error saveParameters(llvm::StringRef path) const;
+  llvm::Error saveParameters(llvm::StringRef path);
 
-  CpuRuntime &runtime() { return *device; }
+  Runtime &runtime() { return *device; }
 
 private:
-  Session() = default;
   /// The function `name`, bound; bound once and kept.
   llvm::Expected<FunctionInstance *> instance(llvm::StringRef name);
 
@@ -124,7 +127,7 @@ private:
   /// The function `name`, and the data set that matches its arguments.
   llvm::Expected<BoundData> open(llvm::StringRef name, const DataFiles &files);
 
-  std::unique_ptr<CpuRuntime> device;
+  std::unique_ptr<Runtime> device;
   std::map<std::string, std::unique_ptr<FunctionInstance>> instances;
   uint64_t seed = 0;
   int64_t stepsDone = 0; ///< by trainStep

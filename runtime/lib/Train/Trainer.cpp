@@ -28,7 +28,7 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
 // Before the first step
 //===----------------------------------------------------------------------===//
 
-Expected<std::unique_ptr<Trainer>> Trainer::create(CpuRuntime &runtime, FunctionInstance &step,
+Expected<std::unique_ptr<Trainer>> Trainer::create(Runtime &runtime, FunctionInstance &step,
                                                    const TrainOptions &options, uint64_t seed) {
   std::unique_ptr<Trainer> trainer(new Trainer(runtime, step, options, seed));
   if (Error error = trainer->prepare())

@@ -22,7 +22,7 @@ namespace phantom::rt {
 /// copies its share of the next batch.
 class Trainer {
 public:
-  static llvm::Expected<std::unique_ptr<Trainer>> create(CpuRuntime &runtime, FunctionInstance &step,
+  static llvm::Expected<std::unique_ptr<Trainer>> create(Runtime &runtime, FunctionInstance &step,
                                                          const TrainOptions &options, uint64_t seed);
   llvm::Expected<TrainReport> run();
 
@@ -35,7 +35,7 @@ private:
     double squaredNorm = 0;
   };
 
-  Trainer(CpuRuntime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
+  Trainer(Runtime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
       : runtime(runtime), program(runtime.program()), function(step), options(options), seed(seed),
         ranks(runtime.program().ranks) {}
 
@@ -47,7 +47,7 @@ private:
   std::optional<double> gradientNorm() const;
   llvm::Error writeTrace() const;
 
-  CpuRuntime &runtime;
+  Runtime &runtime;
   const Program &program;
   FunctionInstance &function;
   const TrainOptions &options;
