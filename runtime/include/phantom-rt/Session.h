@@ -59,6 +59,8 @@ struct TrainReport {
   double medianStepSeconds = 0; ///< without the first step
   int64_t commBytesPerStep = 0; ///< counted, per rank
   double modelCommBytesPerStep = 0;
+  std::optional<double> energyJoules;  ///< counted, of all steps and ranks together
+  std::string energyReason;            ///< why there is no `energyJoules`
   double modelEnergyJoulesPerStep = 0; ///< modelled, of all ranks together
   double modelEnergyJoules = 0;        ///< modelled, of all steps
   uint64_t gemmChoicesHash = 0;        ///< see hashOfChoices

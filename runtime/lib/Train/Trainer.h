@@ -45,6 +45,8 @@ private:
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
   std::optional<double> gradientNorm() const;
+  void addCommunication(StepRecord &record) const;
+  void addEnergy(StepRecord &record);
   llvm::Error writeTrace() const;
 
   Runtime &runtime;
@@ -68,6 +70,7 @@ private:
   bool stop = false; ///< written by rank 0 before a barrier, read by all after it
   Clock::time_point stepBegin, runBegin;
   std::vector<double> stepSeconds;
+  EnergyReading firstEnergy, lastEnergy; ///< before the first step, after the last one
   TrainReport report;
 };
 
