@@ -70,7 +70,9 @@ bool Saver::isFactoredInVain() const {
 Error Saver::save(rt::Session &session) const {
   if (!model)
     return session.saveParameters(options.saveFile);
-  const rt::CpuRuntime &runtime = session.runtime();
+  rt::Runtime &runtime = session.runtime();
+  if (Error error = runtime.fetchParameters())
+    return error;
   ProgramTensors tensors(runtime.program(), &runtime.parameters());
   return model->write(options.saveFile, &tensors, /*external=*/false);
 }

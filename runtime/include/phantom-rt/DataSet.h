@@ -9,8 +9,8 @@
 #ifndef PHANTOM_RT_DATASET_H
 #define PHANTOM_RT_DATASET_H
 
-#include "phantom-rt/CpuRuntime.h"
 #include "phantom-rt/HostTensor.h"
+#include "phantom-rt/Runtime.h"
 
 namespace phantom::rt {
 

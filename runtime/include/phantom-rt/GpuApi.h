@@ -8,7 +8,7 @@
 // function pointers: NVIDIA's libraries, loaded at run time, or the double in
 // runtime/sim. The types are our own declarations of the C interfaces of CUDA 13, cuBLASLt 13,
 // NCCL 2.28 and NVML, so that the project builds without their headers; where
-// the headers are, CheckGpuApi.cpp compares both.
+// the headers are, lib/Cuda/Check*Api.cpp compare both.
 //
 //===----------------------------------------------------------------------===//
 

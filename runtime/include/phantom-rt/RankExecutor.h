@@ -9,12 +9,12 @@
 #ifndef PHANTOM_RT_RANKEXECUTOR_H
 #define PHANTOM_RT_RANKEXECUTOR_H
 
+#include "phantom-rt/CommandTiming.h"
 #include "phantom-rt/Communicator.h"
 #include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/Program.h"
 #include "llvm/Support/Error.h"
 
-#include <chrono>
 #include <memory>
 
 namespace phantom::rt {
@@ -28,12 +28,6 @@ struct RankBindings {
   std::vector<std::byte *> constants; ///< by constant; never written
   const GemmChoices *gemms = nullptr; ///< outlives the executor
   int64_t threads = 1;                ///< of the rank's GEMMs
-};
-
-/// When one command ran on one rank.
-struct CommandTiming {
-  uint32_t command = 0;
-  std::chrono::steady_clock::time_point begin, end;
 };
 
 /// A function bound to addresses: buffers are resolved and GEMMs planned once,

@@ -10,6 +10,7 @@
 #define PHANTOM_RT_SESSION_H
 
 #include "phantom-rt/DataSet.h"
+#include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/HostData.h"
 #include "phantom-rt/Schedule.h"
 
@@ -58,6 +59,8 @@ struct TrainReport {
   double medianStepSeconds = 0; ///< without the first step
   int64_t commBytesPerStep = 0; ///< counted, per rank
   double modelCommBytesPerStep = 0;
+  std::optional<double> energyJoules;  ///< counted, of all steps and ranks together
+  std::string energyReason;            ///< why there is no `energyJoules`
   double modelEnergyJoulesPerStep = 0; ///< modelled, of all ranks together
   double modelEnergyJoules = 0;        ///< modelled, of all steps
   uint64_t gemmChoicesHash = 0;        ///< see hashOfChoices
@@ -76,6 +79,9 @@ public:
   /// `executable` outlives the session.
   static llvm::Expected<std::unique_ptr<Session>> create(const Executable &executable,
                                                          const SessionOptions &options);
+
+  /// A session on any device. `seed` is that of the data's order.
+  Session(std::unique_ptr<Runtime> runtime, uint64_t seed) : device(std::move(runtime)), seed(seed) {}
 
   /// Runs "train_step". A loss that is not finite is an error that names the
   /// step. SIGINT and SIGTERM stop the run after a whole step, as
@@ -108,12 +114,11 @@ public:
   llvm::Expected<double> dumpGradients(const DataFiles &data, llvm::StringRef outputFile);
 
   /// Writes all parameters and optimizer state (.safetensors).
-  llvm::Error saveParameters(llvm::StringRef path) const;
+  llvm::Error saveParameters(llvm::StringRef path);
 
-  CpuRuntime &runtime() { return *device; }
+  Runtime &runtime() { return *device; }
 
 private:
-  Session() = default;
   /// The function `name`, bound; bound once and kept.
   llvm::Expected<FunctionInstance *> instance(llvm::StringRef name);
 
@@ -124,7 +129,7 @@ private:
   /// The function `name`, and the data set that matches its arguments.
   llvm::Expected<BoundData> open(llvm::StringRef name, const DataFiles &files);
 
-  std::unique_ptr<CpuRuntime> device;
+  std::unique_ptr<Runtime> device;
   std::map<std::string, std::unique_ptr<FunctionInstance>> instances;
   uint64_t seed = 0;
   int64_t stepsDone = 0; ///< by trainStep

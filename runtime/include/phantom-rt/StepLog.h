@@ -16,6 +16,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace phantom::rt {
 
@@ -27,16 +28,18 @@ struct StepRecord {
   std::optional<double> gradNorm;
   double learningRate = 0;
   double samplesPerSecond = 0;
-  double stepSeconds = 0;       ///< batch assembly to the barrier at the end
-  int64_t commBytes = 0;        ///< counted at the access to peers' memory
-  double modelCommBytes = 0;    ///< ring formula
-  double commSeconds = 0;       ///< exposed: inside waits for exchanges
-  double commSkewSeconds = 0;   ///< the part of it that a rank waited because a peer was late
-  double modelEnergyJoules = 0; ///< of all ranks together
+  double stepSeconds = 0;    ///< batch assembly to the barrier at the end
+  int64_t commBytes = 0;     ///< counted at the access to peers' memory
+  double modelCommBytes = 0; ///< ring formula
+  /// Exposed: inside waits for exchanges; nothing where the device does not time them.
+  std::optional<double> commSeconds;
+  std::optional<double> commSkewSeconds; ///< the part of it that a rank waited because a peer was late
+  std::optional<double> energyJoules;    ///< counted, of all ranks together
+  std::string energyReason;              ///< why there is no `energyJoules`
+  double modelEnergyJoules = 0;          ///< of all ranks together
 };
 
-/// Writes one JSON object per step, flushed per line. An energy counter is
-/// not read: energy_joules is null and energy_reason says why.
+/// Writes one JSON object per step, flushed per line.
 class StepLog {
 public:
   /// An empty path: no log.

@@ -194,7 +194,7 @@ int phantom_targets(const phantom_session *session, phantom_tensor *tensor) {
 // Parameters
 //===----------------------------------------------------------------------===//
 
-/// The index of a parameter of that size.
+/// The index of a parameter of that size, whose value in the store is current.
 static Expected<size_t> findParameter(const phantom_session *session, const char *name, const void *data,
                                       size_t bytes) {
   if (!session || !name || !data)
@@ -206,6 +206,8 @@ static Expected<size_t> findParameter(const phantom_session *session, const char
   if (size_t(type.bytes()) != bytes)
     return makeError("the parameter '" + Twine(name) + "' has " + Twine(type.bytes()) + " bytes, not " +
                      Twine(bytes));
+  if (Error error = session->session->runtime().fetchParameters())
+    return error;
   return *index;
 }
 
@@ -230,7 +232,10 @@ int phantom_set_parameter(phantom_session *session, const char *name, const void
 int phantom_load_parameters(phantom_session *session, const char *path) {
   if (!session || !path)
     return status(nullError(session ? "path" : "session"));
-  return status(session->session->runtime().parameters().load(path));
+  Runtime &runtime = session->session->runtime();
+  if (Error error = runtime.fetchParameters())
+    return status(std::move(error));
+  return status(runtime.parameters().load(path));
 }
 
 int phantom_save_parameters(const phantom_session *session, const char *path) {

@@ -11,29 +11,47 @@
 #include "phantom-rt/Error.h"
 #include "phantom-rt/VerifyProgram.h"
 
-#include "llvm/ADT/STLExtras.h"
-
 #include <cstring>
 
 using namespace llvm;
 
 namespace phantom::rt {
 
+/// A function with the ranks' arenas.
+class CpuFunctionInstance : public FunctionInstance {
+public:
+  CpuFunctionInstance(CpuRuntime &runtime, const Function &function)
+      : FunctionInstance(function), runtime(runtime) {}
+
+  /// Binds the function on all ranks.
+  Error bind();
+
+  Error run(int64_t rank, function_ref<void()> beforeBarrier) override;
+  const std::byte *address(int64_t rank, const Result &result) const override {
+    return executors[rank]->address(result.buffer);
+  }
+  void setTimings(int64_t rank, std::vector<CommandTiming> *timings) override {
+    executors[rank]->timings = timings;
+  }
+
+private:
+  Error bindRank(int64_t rank);
+
+  CpuRuntime &runtime;
+  std::vector<AlignedBuffer> memory; ///< of the shared arguments
+  std::vector<AlignedBuffer> arenas; ///< by rank
+  std::vector<AlignedBuffer> rankScalars;
+  std::vector<std::unique_ptr<RankExecutor>> executors;
+  std::vector<std::optional<uint64_t>> preparedFor; ///< by rank: the store's changes
+};
+
 //===----------------------------------------------------------------------===//
 // CpuRuntime
 //===----------------------------------------------------------------------===//
 
-static RankTeamOptions teamOptions(const Program &program, RankTeamOptions options) {
-  // Two barriers per run may be published on top of a function's exchanges.
-  options.maximumOutstanding =
-      std::max<int64_t>(options.maximumOutstanding, int64_t(program.exchanges.size()) + 4);
-  return options;
-}
-
 CpuRuntime::CpuRuntime(const Executable &executable, const CpuRuntimeOptions &options)
-    : executable(executable), store(executable.program), gemms(options.gemms),
-      threadsPerRank(options.team.threadsPerRank),
-      ranks(executable.program.ranks, teamOptions(executable.program, options.team)) {}
+    : Runtime(executable.program, options.team), executable(executable), gemms(options.gemms),
+      threadsPerRank(options.team.threadsPerRank) {}
 
 Expected<std::unique_ptr<CpuRuntime>> CpuRuntime::create(const Executable &executable,
                                                          const CpuRuntimeOptions &options) {
@@ -60,52 +78,38 @@ Error CpuRuntime::load(const CpuRuntimeOptions &options) {
       std::memcpy(buffer->data(), constant.data(), constant.size());
     constants.push_back(std::move(*buffer));
   }
-
-  // A file replaces what is trained, whose sources need not even be readable then.
-  const bool fromFile = !options.parameterFile.empty();
-  auto starts = [&](const Parameter &parameter) { return !fromFile || !parameter.trainable; };
-  Program started;
-  started.ranks = program().ranks;
-  llvm::copy_if(program().parameters, std::back_inserter(started.parameters), starts);
-  Expected<ParameterInitializer> initializer = ParameterInitializer::prepare(started, options.seed);
-  if (!initializer)
-    return initializer.takeError();
-  Error error = ranks.run([&](int64_t rank) -> Error {
-    if (Error allocation = store.allocate(rank))
-      return allocation;
-    for (size_t i = 0; i < program().parameters.size(); ++i)
-      if (starts(program().parameters[i]))
-        initializer->fill(program().parameters[i], rank, store.address(rank, i));
-    return Error::success();
-  });
-  if (error)
-    return error;
-  return fromFile ? store.load(options.parameterFile) : Error::success();
+  return initializeParameters(options.seed, options.parameterFile);
 }
 
 Expected<std::unique_ptr<FunctionInstance>> CpuRuntime::bind(const Function &function) {
-  std::unique_ptr<FunctionInstance> instance(new FunctionInstance(*this, function));
-  for (const Argument &argument : function.arguments) {
-    const bool own = argument.role == Role::Parameter || argument.role == Role::Rank;
-    Expected<AlignedBuffer> buffer = own ? AlignedBuffer() : AlignedBuffer::create(argument.type.bytes());
-    if (!buffer)
-      return buffer.takeError();
-    instance->shared.push_back(std::move(*buffer));
-  }
-  instance->arenas.resize(ranks.size());
-  instance->rankScalars.resize(ranks.size());
-  instance->executors.resize(ranks.size());
-  instance->preparedFor.resize(ranks.size());
-  if (Error error = ranks.run([&](int64_t rank) { return instance->bindRank(rank); }))
+  auto instance = std::make_unique<CpuFunctionInstance>(*this, function);
+  if (Error error = instance->bind())
     return error;
   return instance;
 }
 
 //===----------------------------------------------------------------------===//
-// FunctionInstance
+// CpuFunctionInstance
 //===----------------------------------------------------------------------===//
 
-Error FunctionInstance::bindRank(int64_t rank) {
+Error CpuFunctionInstance::bind() {
+  for (const Argument &argument : bound.arguments) {
+    const bool own = argument.role == Role::Parameter || argument.role == Role::Rank;
+    Expected<AlignedBuffer> buffer = own ? AlignedBuffer() : AlignedBuffer::create(argument.type.bytes());
+    if (!buffer)
+      return buffer.takeError();
+    shared.push_back(buffer->data());
+    memory.push_back(std::move(*buffer));
+  }
+  RankTeam &ranks = runtime.ranks;
+  arenas.resize(ranks.size());
+  rankScalars.resize(ranks.size());
+  executors.resize(ranks.size());
+  preparedFor.resize(ranks.size());
+  return ranks.run([&](int64_t rank) { return bindRank(rank); });
+}
+
+Error CpuFunctionInstance::bindRank(int64_t rank) {
   Expected<AlignedBuffer> arena = AlignedBuffer::create(bound.arenaBytes);
   if (!arena)
     return arena.takeError();
@@ -128,7 +132,7 @@ Error FunctionInstance::bindRank(int64_t rank) {
     else if (argument.role == Role::Rank)
       bindings.arguments.push_back(rankScalars[rank].data());
     else
-      bindings.arguments.push_back(shared[i].data());
+      bindings.arguments.push_back(shared[i]);
   }
   for (const AlignedBuffer &window : runtime.windows)
     bindings.windows.push_back(window.data());
@@ -143,37 +147,7 @@ Error FunctionInstance::bindRank(int64_t rank) {
   return Error::success();
 }
 
-void FunctionInstance::setLearningRate(double value) {
-  for (size_t i = 0; i < bound.arguments.size(); ++i) {
-    if (bound.arguments[i].role != Role::LearningRate)
-      continue;
-    const float narrow = float(value);
-    if (bound.arguments[i].type.element == ElementType::F32)
-      std::memcpy(shared[i].data(), &narrow, sizeof(narrow));
-    else
-      std::memcpy(shared[i].data(), &value, sizeof(value));
-  }
-}
-
-/// Writes `value` to all arguments of the role, which are i64 scalars.
-static void setIntegers(const Function &function, std::vector<AlignedBuffer> &shared, Role role,
-                        int64_t value) {
-  for (size_t i = 0; i < function.arguments.size(); ++i)
-    if (function.arguments[i].role == role)
-      std::memcpy(shared[i].data(), &value, sizeof(value));
-}
-
-void FunctionInstance::setStep(int64_t value) { setIntegers(bound, shared, Role::Step, value); }
-void FunctionInstance::setValidCount(int64_t value) { setIntegers(bound, shared, Role::ValidCount, value); }
-
-bool FunctionInstance::hasRole(Role role) const {
-  for (const Argument &argument : bound.arguments)
-    if (argument.role == role)
-      return true;
-  return false;
-}
-
-Error FunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
+Error CpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
   // No rank trains while another one infers: the barrier is between them.
   if (bound.name == "infer" && preparedFor[rank] != runtime.store.changes()) {
     if (Error error = executors[rank]->prepareWeights())
@@ -187,23 +161,6 @@ Error FunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
   if (beforeBarrier)
     beforeBarrier();
   return runtime.ranks.communicator(rank).barrier("the end of a run");
-}
-
-const Result *FunctionInstance::result(Role role, StringRef name) const {
-  for (const Result &candidate : bound.results)
-    if (candidate.role == role && (name.empty() || candidate.name == name))
-      return &candidate;
-  return nullptr;
-}
-
-const std::byte *FunctionInstance::address(int64_t rank, const Result &result) const {
-  return executors[rank]->address(result.buffer);
-}
-
-double FunctionInstance::scalar(int64_t rank, const Result &result) const {
-  double value = 0;
-  convertElements(storageType(result.type.element), address(rank, result), ElementType::F64, &value, 1);
-  return value;
 }
 
 } // namespace phantom::rt

@@ -17,7 +17,7 @@ namespace phantom::rt {
 
 /// Runs a function over all rows in file order, and calls visit(firstRow, validRows) on rank 0's thread after
 /// each batch.
-llvm::Error forEachBatch(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+llvm::Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                          const std::function<llvm::Error(int64_t, int64_t)> &visit);
 
 } // namespace phantom::rt

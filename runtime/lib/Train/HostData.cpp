@@ -39,7 +39,7 @@ Expected<std::vector<MatchedArray>> matchHostData(const HostData &data, const Fu
 }
 
 /// Runs "infer" once on whole arrays: a model without a batch.
-static Error inferWhole(CpuRuntime &runtime, FunctionInstance &function, const HostData &data) {
+static Error inferWhole(Runtime &runtime, FunctionInstance &function, const HostData &data) {
   const Function &signature = function.function();
   auto matched = matchHostData(data, signature);
   if (!matched)

@@ -59,7 +59,7 @@ bool hasBatch(const Program &program, const Function &function) {
   return true;
 }
 
-Error copyRows(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+Error copyRows(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                ArrayRef<const Result *> results, ArrayRef<std::byte *> destinations) {
   const int64_t batch = runtime.program().batch;
   return forEachBatch(runtime, function, data, [&](int64_t first, int64_t valid) -> Error {
@@ -125,7 +125,7 @@ Expected<std::vector<std::pair<size_t, FileTensor>>> readWhole(const DataFiles &
   return tensors;
 }
 
-Error writeWhole(CpuRuntime &runtime, FunctionInstance &function,
+Error writeWhole(Runtime &runtime, FunctionInstance &function,
                  ArrayRef<std::pair<size_t, FileTensor>> tensors, ArrayRef<Output> outputs) {
   for (const auto &[index, tensor] : tensors)
     convertElements(tensor.element, tensor.bytes, function.function().arguments[index].type.element,
@@ -138,8 +138,7 @@ Error writeWhole(CpuRuntime &runtime, FunctionInstance &function,
   return Error::success();
 }
 
-Error writeRows(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
-                ArrayRef<Output> outputs) {
+Error writeRows(Runtime &runtime, FunctionInstance &function, const DataSet &data, ArrayRef<Output> outputs) {
   std::vector<HostTensor> wholes;
   std::vector<const Result *> results;
   std::vector<std::byte *> destinations;

@@ -28,7 +28,7 @@ llvm::Expected<std::vector<const Result *>> matchOutputs(llvm::ArrayRef<GivenOut
 bool hasBatch(const Program &program, const Function &function);
 
 /// Runs the function on all rows of the data, and copies each result's rows to its destination.
-llvm::Error copyRows(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+llvm::Error copyRows(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                      llvm::ArrayRef<const Result *> results, llvm::ArrayRef<std::byte *> destinations);
 
 } // namespace phantom::rt

@@ -10,6 +10,7 @@
 
 #include "Batches.h"
 #include "Trainer.h"
+#include "phantom-rt/CpuRuntime.h"
 #include "phantom-rt/Error.h"
 
 #include <cmath>
@@ -38,10 +39,7 @@ Expected<std::unique_ptr<Session>> Session::create(const Executable &executable,
   Expected<std::unique_ptr<CpuRuntime>> runtime = CpuRuntime::create(executable, runtimeOptions);
   if (!runtime)
     return runtime.takeError();
-  std::unique_ptr<Session> session(new Session);
-  session->device = std::move(*runtime);
-  session->seed = options.seed;
-  return session;
+  return std::make_unique<Session>(std::move(*runtime), options.seed);
 }
 
 Expected<FunctionInstance *> Session::instance(StringRef name) {
@@ -58,7 +56,11 @@ Expected<FunctionInstance *> Session::instance(StringRef name) {
   return kept.get();
 }
 
-Error Session::saveParameters(StringRef path) const { return device->parameters().save(path); }
+Error Session::saveParameters(StringRef path) {
+  if (Error error = device->fetchParameters())
+    return error;
+  return device->parameters().save(path);
+}
 
 Expected<TrainReport> Session::train(const TrainOptions &options) {
   Expected<FunctionInstance *> step = instance("train_step");
@@ -74,7 +76,7 @@ Expected<TrainReport> Session::train(const TrainOptions &options) {
 // Passes over a data set, without training
 //===----------------------------------------------------------------------===//
 
-Error forEachBatch(CpuRuntime &runtime, FunctionInstance &function, const DataSet &data,
+Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                    const std::function<Error(int64_t, int64_t)> &visit) {
   const int64_t batch = runtime.program().batch, rows = data.rows();
   return runtime.team().run([&](int64_t rank) -> Error {

@@ -39,10 +39,7 @@ Error StepLog::write(const StepRecord &record) {
   json.object([&] {
     json.attribute("step", record.step);
     json.attribute("loss", record.loss);
-    if (record.gradNorm)
-      json.attribute("grad_norm", *record.gradNorm);
-    else
-      json.attribute("grad_norm", nullptr);
+    json.attribute("grad_norm", record.gradNorm);
     json.attribute("learning_rate", record.learningRate);
     json.attribute("samples_per_second", record.samplesPerSecond);
     json.attribute("step_seconds", record.stepSeconds);
@@ -50,8 +47,9 @@ Error StepLog::write(const StepRecord &record) {
     json.attribute("model_comm_bytes", record.modelCommBytes);
     json.attribute("comm_seconds", record.commSeconds);
     json.attribute("comm_skew_seconds", record.commSkewSeconds);
-    json.attribute("energy_joules", nullptr);
-    json.attribute("energy_reason", "this version reads no energy counter");
+    json.attribute("energy_joules", record.energyJoules);
+    if (!record.energyJoules)
+      json.attribute("energy_reason", record.energyReason);
     json.attribute("model_energy_joules", record.modelEnergyJoules);
   });
   *stream << '\n';

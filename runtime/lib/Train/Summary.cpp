@@ -82,8 +82,9 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       }
       json.attribute("seconds", report.seconds);
       json.attribute("step_seconds_median", report.medianStepSeconds);
-      json.attribute("energy_joules", nullptr);
-      json.attribute("energy_reason", "this version reads no energy counter");
+      json.attribute("energy_joules", report.energyJoules);
+      if (!report.energyJoules)
+        json.attribute("energy_reason", report.energyReason);
       json.attribute("model_energy_joules", report.modelEnergyJoules);
       json.attribute("model_energy_joules_per_step", report.modelEnergyJoulesPerStep);
       if (evaluation) {

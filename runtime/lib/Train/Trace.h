@@ -9,8 +9,13 @@
 #ifndef PHANTOM_RT_LIB_TRAIN_TRACE_H
 #define PHANTOM_RT_LIB_TRAIN_TRACE_H
 
-#include "phantom-rt/RankExecutor.h"
+#include "phantom-rt/CommandTiming.h"
+#include "phantom-rt/Program.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <vector>
 
 namespace phantom::rt {
 

@@ -28,7 +28,7 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
 // Before the first step
 //===----------------------------------------------------------------------===//
 
-Expected<std::unique_ptr<Trainer>> Trainer::create(CpuRuntime &runtime, FunctionInstance &step,
+Expected<std::unique_ptr<Trainer>> Trainer::create(Runtime &runtime, FunctionInstance &step,
                                                    const TrainOptions &options, uint64_t seed) {
   std::unique_ptr<Trainer> trainer(new Trainer(runtime, step, options, seed));
   if (Error error = trainer->prepare())
@@ -89,6 +89,8 @@ Error Trainer::prepare() {
 Expected<TrainReport> Trainer::run() {
   StopSignals signals;
   runBegin = Clock::now();
+  firstEnergy = lastEnergy = runtime.readEnergy();
+  report.energyReason = firstEnergy.joules ? "no step was done" : firstEnergy.reason;
   if (Error error = runtime.team().run([this](int64_t rank) { return runRank(rank); }))
     return error;
   progress.reset();
@@ -174,6 +176,35 @@ std::optional<double> Trainer::gradientNorm() const {
   return std::isfinite(sum) ? std::optional<double>(std::sqrt(sum)) : std::nullopt;
 }
 
+void Trainer::addCommunication(StepRecord &record) const {
+  double seconds = 0, skewSeconds = 0;
+  for (const RankReport &one : reports) {
+    record.commBytes = std::max(record.commBytes, one.comm.bytes);
+    seconds += one.comm.seconds / double(ranks);
+    skewSeconds += one.comm.skewSeconds / double(ranks);
+  }
+  if (runtime.timesExchanges()) {
+    record.commSeconds = seconds;
+    record.commSkewSeconds = skewSeconds;
+  }
+  record.modelCommBytes = report.modelCommBytesPerStep;
+}
+
+/// Also that of the run so far.
+void Trainer::addEnergy(StepRecord &record) {
+  const EnergyReading now = runtime.readEnergy();
+  if (now.joules && lastEnergy.joules)
+    record.energyJoules = *now.joules - *lastEnergy.joules;
+  else
+    record.energyReason = now.joules ? lastEnergy.reason : now.reason;
+  if (now.joules && firstEnergy.joules)
+    report.energyJoules = *now.joules - *firstEnergy.joules;
+  else
+    report.energyJoules = std::nullopt;
+  report.energyReason = record.energyReason;
+  lastEnergy = now;
+}
+
 /// On rank 0, after the barrier: the other ranks cannot write what is read
 /// here before the next barrier.
 Error Trainer::finishStep(int64_t step) {
@@ -191,12 +222,8 @@ Error Trainer::finishStep(int64_t step) {
   record.learningRate = schedule.at(step);
   record.stepSeconds = secondsSince(stepBegin);
   record.samplesPerSecond = double(program.batch) / record.stepSeconds;
-  for (const RankReport &one : reports) {
-    record.commBytes = std::max(record.commBytes, one.comm.bytes);
-    record.commSeconds += one.comm.seconds / double(ranks);
-    record.commSkewSeconds += one.comm.skewSeconds / double(ranks);
-  }
-  record.modelCommBytes = report.modelCommBytesPerStep;
+  addCommunication(record);
+  addEnergy(record);
   record.modelEnergyJoules = modelled.joules;
 
   if (step == 0)

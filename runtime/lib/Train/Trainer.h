@@ -22,7 +22,7 @@ namespace phantom::rt {
 /// copies its share of the next batch.
 class Trainer {
 public:
-  static llvm::Expected<std::unique_ptr<Trainer>> create(CpuRuntime &runtime, FunctionInstance &step,
+  static llvm::Expected<std::unique_ptr<Trainer>> create(Runtime &runtime, FunctionInstance &step,
                                                          const TrainOptions &options, uint64_t seed);
   llvm::Expected<TrainReport> run();
 
@@ -35,7 +35,7 @@ private:
     double squaredNorm = 0;
   };
 
-  Trainer(CpuRuntime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
+  Trainer(Runtime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
       : runtime(runtime), program(runtime.program()), function(step), options(options), seed(seed),
         ranks(runtime.program().ranks) {}
 
@@ -45,9 +45,11 @@ private:
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
   std::optional<double> gradientNorm() const;
+  void addCommunication(StepRecord &record) const;
+  void addEnergy(StepRecord &record);
   llvm::Error writeTrace() const;
 
-  CpuRuntime &runtime;
+  Runtime &runtime;
   const Program &program;
   FunctionInstance &function;
   const TrainOptions &options;
@@ -68,6 +70,7 @@ private:
   bool stop = false; ///< written by rank 0 before a barrier, read by all after it
   Clock::time_point stepBegin, runBegin;
   std::vector<double> stepSeconds;
+  EnergyReading firstEnergy, lastEnergy; ///< before the first step, after the last one
   TrainReport report;
 };
 

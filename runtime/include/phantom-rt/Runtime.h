@@ -1,0 +1,113 @@
+//===- Runtime.h - A program loaded on a device -----------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_RUNTIME_H
+#define PHANTOM_RT_RUNTIME_H
+
+#include "phantom-rt/CommandTiming.h"
+#include "phantom-rt/ParameterStore.h"
+#include "phantom-rt/RankTeam.h"
+
+#include <memory>
+
+namespace phantom::rt {
+
+class FunctionInstance;
+
+/// What an energy counter has counted since some moment of the past: only differences say something.
+struct EnergyReading {
+  std::optional<double> joules; ///< of all ranks' devices together
+  std::string reason;           ///< why there is no number
+};
+
+/// The ranks' threads, and the program's parameters, on some device.
+class Runtime {
+public:
+  virtual ~Runtime();
+
+  const Program &program() const { return loaded; }
+  RankTeam &team() { return ranks; }
+
+  /// The host's copy of the parameters. `fetchParameters` goes before reading or changing values.
+  ParameterStore &parameters() { return store; }
+  const ParameterStore &parameters() const { return store; }
+
+  /// Makes the host's copy current, where a device trains in a memory of its own. Changes that are made to
+  /// the copy afterwards reach the device before its next run.
+  virtual llvm::Error fetchParameters() { return llvm::Error::success(); }
+
+  /// Equal where all GEMMs of the program are computed alike.
+  virtual uint64_t gemmChoicesHash() const = 0;
+
+  /// Whether CommCounters has the time of exchanges.
+  virtual bool timesExchanges() const { return true; }
+
+  virtual EnergyReading readEnergy() { return {std::nullopt, "this version reads no energy counter"}; }
+
+  /// Binds a function on all ranks. The instance must not outlive the runtime.
+  virtual llvm::Expected<std::unique_ptr<FunctionInstance>> bind(const Function &function) = 0;
+
+protected:
+  /// `program` outlives the runtime.
+  Runtime(const Program &program, const RankTeamOptions &team);
+
+  /// Gives the parameters of all ranks their first values: those of the file, if `file` is not empty.
+  llvm::Error initializeParameters(uint64_t seed, llvm::StringRef file);
+
+  const Program &loaded;
+  ParameterStore store;
+  RankTeam ranks;
+};
+
+/// A function bound on all ranks, with its shared arguments. They may be written between two barriers only.
+class FunctionInstance {
+public:
+  virtual ~FunctionInstance();
+
+  const Function &function() const { return bound; }
+
+  /// Host memory of argument `index`: shared by all ranks (not Parameter, Rank).
+  std::byte *argument(size_t index) { return shared[index]; }
+
+  /// Each sets the scalars of its role, if the function has any.
+  void setLearningRate(double value);
+  void setStep(int64_t value);
+  void setValidCount(int64_t value);
+  bool hasRole(Role role) const;
+
+  /// Runs the function on rank `rank`, on that rank's thread; then calls
+  /// `beforeBarrier` and waits for the other ranks. The barrier keeps a fast
+  /// rank from writing to a window (or a shared argument) in its next run
+  /// while a slow one still reads it in this run, so that one buffer per
+  /// exchange is enough; and it orders what `beforeBarrier` wrote before
+  /// anything that happens after the run.
+  virtual llvm::Error run(int64_t rank, llvm::function_ref<void()> beforeBarrier = nullptr) = 0;
+
+  /// The first result with that role (and name, if not empty); null if there is none.
+  const Result *result(Role role, llvm::StringRef name = "") const;
+  /// Where the host can read rank `rank`'s result, after a run and until the next one.
+  virtual const std::byte *address(int64_t rank, const Result &result) const = 0;
+  /// A scalar float result.
+  double scalar(int64_t rank, const Result &result) const;
+
+  /// Where runs of rank `rank` append when each command ran; null: they do not measure it.
+  virtual void setTimings(int64_t rank, std::vector<CommandTiming> *timings) = 0;
+
+protected:
+  explicit FunctionInstance(const Function &function) : bound(function) {}
+
+  const Function &bound;
+  std::vector<std::byte *> shared; ///< by argument; null for Parameter and Rank
+
+private:
+  void setIntegers(Role role, int64_t value);
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_RUNTIME_H
