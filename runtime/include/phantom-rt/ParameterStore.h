@@ -60,8 +60,12 @@ public:
   llvm::Error allocate(int64_t rank);
 
   std::byte *address(int64_t rank, size_t parameter) const {
-    return memory[rank].data() + offsets[parameter];
+    return memoryOf(rank) + offset(parameter);
   }
+  /// All parameters of the rank lie in one piece of `bytesPerRank` bytes.
+  std::byte *memoryOf(int64_t rank) const { return memory[rank].data(); }
+  int64_t offset(size_t parameter) const { return offsets[parameter]; }
+  int64_t bytesPerRank() const { return bytes; }
 
   /// The index of the parameter `name`, or nothing.
   std::optional<size_t> find(llvm::StringRef name) const;

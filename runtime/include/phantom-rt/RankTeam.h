@@ -45,6 +45,9 @@ public:
   int64_t size() const { return group.size(); }
   Communicator &communicator(int64_t rank) { return group.communicator(rank); }
 
+  /// Whether a rank of the present run has failed: what does not wait in the communicator must look.
+  bool aborted() const { return group.aborted(); }
+
   /// Calls job(rank) on every rank's thread and waits for all of them. If one
   /// fails, the communicator is aborted, so that the others leave too, and
   /// the first error is returned. If a rank does not leave within seconds after

@@ -55,6 +55,8 @@ CpuRuntime::CpuRuntime(const Executable &executable, const CpuRuntimeOptions &op
 
 Expected<std::unique_ptr<CpuRuntime>> CpuRuntime::create(const Executable &executable,
                                                          const CpuRuntimeOptions &options) {
+  if (executable.program.device != DeviceKind::Cpu)
+    return makeError("the program was compiled for GPUs, not for a CPU");
   if (Error error = verifyExecutable(executable))
     return error;
   std::unique_ptr<CpuRuntime> runtime(new CpuRuntime(executable, options));

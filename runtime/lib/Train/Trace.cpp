@@ -30,12 +30,19 @@ static Label labelOf(const Program &program, const Command &command) {
             "gemm"};
   if (const auto *kernel = std::get_if<KernelCommand>(&command))
     return {program.kernels[kernel->kernel], kernel->location, "kernel"};
-  if (const auto *start = std::get_if<ExchangeStartCommand>(&command)) {
-    const Exchange &exchange = program.exchanges[start->exchange];
-    return {"start " + exchange.name, exchange.location, "exchange"};
-  }
-  const Exchange &exchange = program.exchanges[std::get<ExchangeWaitCommand>(command).exchange];
-  return {"wait " + exchange.name, exchange.location, "exchange"};
+  if (const auto *record = std::get_if<EventRecordCommand>(&command))
+    return {"record event " + std::to_string(record->event), "", "event"};
+  if (const auto *wait = std::get_if<EventWaitCommand>(&command))
+    return {"wait event " + std::to_string(wait->event), "", "event"};
+  auto labelOfExchange = [&](const char *verb, uint32_t index) -> Label {
+    const Exchange &exchange = program.exchanges[index];
+    return {verb + exchange.name, exchange.location, "exchange"};
+  };
+  if (const auto *collective = std::get_if<CollectiveCommand>(&command))
+    return labelOfExchange("", collective->exchange);
+  if (const auto *start = std::get_if<ExchangeStartCommand>(&command))
+    return labelOfExchange("start ", start->exchange);
+  return labelOfExchange("wait ", std::get<ExchangeWaitCommand>(command).exchange);
 }
 
 Error writeTrace(StringRef path, const Program &program, const Function &function,

@@ -1,0 +1,79 @@
+//===- GpuRuntime.h - A program loaded on GPUs ------------------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RT_GPURUNTIME_H
+#define PHANTOM_RT_GPURUNTIME_H
+
+#include "phantom-rt/LoadGpuApi.h"
+#include "phantom-rt/Runtime.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace phantom::rt {
+
+/// How the ranks of a GPU program exchange.
+enum class GpuExchange : uint8_t {
+  Nccl,     ///< each rank has a GPU of its own
+  Loopback, ///< all ranks share the first GPU, and copy within its memory
+};
+
+struct GpuRuntimeOptions {
+  uint64_t seed = 0;
+  std::string parameterFile; ///< not empty: overwrite the parameters from it
+  GpuExchange exchange = GpuExchange::Nccl;
+  bool useGraphs = true; ///< capture a function after its first run, and replay it from then on
+  RankTeamOptions team;
+};
+
+/// Checks that the libraries, the driver and the GPUs are there for a run on so many ranks: what can be said
+/// before a model is compiled.
+llvm::Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchange);
+
+namespace gpu {
+class GpuRank;
+class EnergyCounter;
+} // namespace gpu
+
+/// The ranks of a program for GPUs: threads of this process, each with a GPU (or all with one), two streams,
+/// windows and parameters there. After an error it cannot run any more.
+class GpuRuntime : public Runtime {
+public:
+  /// `image` is the code of the kernels (a fatbin, a cubin, PTX that ends in a zero byte, or of the double's
+  /// own kind), with an entry for each of the program's kernels; an entry takes one address per buffer.
+  /// `program`, `libraries` and `image` outlive the runtime.
+  static llvm::Expected<std::unique_ptr<GpuRuntime>> create(const Program &program,
+                                                            llvm::ArrayRef<char> image,
+                                                            const GpuLibraries &libraries,
+                                                            const GpuRuntimeOptions &options);
+  ~GpuRuntime() override;
+
+  llvm::Error fetchParameters() override;
+  uint64_t gemmChoicesHash() const override { return choicesHash; }
+  /// Exchanges overlap with other work on the GPU, and the host sees only the end.
+  bool timesExchanges() const override { return false; }
+  EnergyReading readEnergy() override;
+  llvm::Expected<std::unique_ptr<FunctionInstance>> bind(const Function &function) override;
+
+private:
+  friend class GpuFunctionInstance;
+  GpuRuntime(const Program &program, const GpuLibraries &libraries, const GpuRuntimeOptions &options);
+  llvm::Error load(llvm::ArrayRef<char> image);
+  llvm::Error onRanks(llvm::function_ref<llvm::Error(gpu::GpuRank &)> job);
+
+  const gpu::GpuApi &api;
+  const GpuLibraries &libraries;
+  const GpuRuntimeOptions options;
+  std::vector<std::unique_ptr<gpu::GpuRank>> gpus; ///< by rank
+  std::unique_ptr<gpu::EnergyCounter> energy;
+  std::vector<uint64_t> uploaded; ///< by rank: the store's changes that the GPU has
+  bool trained = false;           ///< on the GPUs, since the host's copy was current
+  uint64_t choicesHash = 0;
+};
+
+} // namespace phantom::rt
+
+#endif // PHANTOM_RT_GPURUNTIME_H

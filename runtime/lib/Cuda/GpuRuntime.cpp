@@ -1,0 +1,207 @@
+//===- GpuRuntime.cpp - A program loaded on GPUs --------------------------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "phantom-rt/GpuRuntime.h"
+
+#include "Energy.h"
+#include "GpuExecutor.h"
+#include "phantom-rt/Error.h"
+#include "phantom-rt/VerifyProgram.h"
+
+#include <cstring>
+
+using namespace llvm;
+
+namespace phantom::rt {
+
+using namespace gpu;
+
+/// A function bound on the ranks' GPUs.
+class GpuFunctionInstance : public FunctionInstance {
+public:
+  GpuFunctionInstance(GpuRuntime &runtime, const Function &function);
+
+  Error bind();
+  Error run(int64_t rank, function_ref<void()> beforeBarrier) override;
+  const std::byte *address(int64_t rank, const Result &result) const override {
+    return executors[rank]->hostResult(size_t(&result - bound.results.data()));
+  }
+  void setTimings(int64_t rank, std::vector<CommandTiming> *timings) override {
+    executors[rank]->timings = timings;
+  }
+  uint64_t choicesHash() const { return executors[0]->choicesHash(); }
+
+private:
+  Error allocateArguments();
+  Error runOn(GpuRank &gpu);
+
+  GpuRuntime &runtime;
+  CommCounters perRun;
+  Owned<void *> memory; ///< of the shared arguments
+  HostArguments arguments;
+  std::vector<std::unique_ptr<GpuExecutor>> executors; ///< by rank
+};
+
+//===----------------------------------------------------------------------===//
+// GpuRuntime
+//===----------------------------------------------------------------------===//
+
+GpuRuntime::GpuRuntime(const Program &program, const GpuLibraries &libraries,
+                       const GpuRuntimeOptions &options)
+    : Runtime(program, options.team), api(libraries.api), libraries(libraries), options(options),
+      gpus(size_t(program.ranks)), uploaded(size_t(program.ranks)) {}
+
+Expected<std::unique_ptr<GpuRuntime>> GpuRuntime::create(const Program &program, ArrayRef<char> image,
+                                                         const GpuLibraries &libraries,
+                                                         const GpuRuntimeOptions &options) {
+  if (program.device != DeviceKind::Gpu)
+    return makeError("the program was compiled for a CPU, not for GPUs");
+  if (Error error = verifyProgram(program))
+    return error;
+  if (Error error = checkGpus(libraries, program.ranks, options.exchange))
+    return error;
+  std::unique_ptr<GpuRuntime> runtime(new GpuRuntime(program, libraries, options));
+  if (Error error = runtime->load(image))
+    return error;
+  return runtime;
+}
+
+/// On the ranks' own threads: the end of a communicator may take until all ranks are there.
+GpuRuntime::~GpuRuntime() {
+  consumeError(ranks.run([&](int64_t rank) {
+    std::unique_ptr<GpuRank> gpu = std::move(gpus[rank]);
+    return gpu ? gpu->makeCurrent() : Error::success();
+  }));
+}
+
+Error GpuRuntime::onRanks(function_ref<Error(GpuRank &)> job) {
+  return ranks.run([&](int64_t rank) -> Error {
+    GpuRank &gpu = *gpus[rank];
+    if (Error error = gpu.makeCurrent())
+      return error;
+    if (Error error = job(gpu))
+      return gpu.fail(std::move(error));
+    return Error::success();
+  });
+}
+
+Error GpuRuntime::load(ArrayRef<char> image) {
+  if (Error error = initializeParameters(options.seed, options.parameterFile))
+    return error;
+  // One rank exchanges with itself, for which NCCL need not be there.
+  const bool loopback = options.exchange == GpuExchange::Loopback || program().ranks == 1;
+  GpuShared shared{api, program(), ranks, options.team.timeoutSeconds, image, loopback, {}, nullptr};
+  if (loopback)
+    shared.loopbackGroup = createLoopbackGroup(program().ranks);
+  else if (!program().exchanges.empty())
+    if (Error error = createNcclId(api).moveInto(shared.ncclId))
+      return error;
+  Error error = ranks.run([&](int64_t rank) { return GpuRank::create(shared, rank).moveInto(gpus[rank]); });
+  if (error)
+    return error;
+  if (Error upload = onRanks([&](GpuRank &gpu) { return gpu.upload(store); }))
+    return upload;
+  uploaded.assign(uploaded.size(), store.changes());
+  energy = std::make_unique<EnergyCounter>(libraries, loopback ? 1 : int(program().ranks));
+  return Error::success();
+}
+
+Error GpuRuntime::fetchParameters() {
+  if (!trained)
+    return Error::success();
+  if (Error error = onRanks([&](GpuRank &gpu) { return gpu.download(store); }))
+    return error;
+  trained = false;
+  return Error::success();
+}
+
+EnergyReading GpuRuntime::readEnergy() { return energy->read(); }
+
+Expected<std::unique_ptr<FunctionInstance>> GpuRuntime::bind(const Function &function) {
+  auto instance = std::make_unique<GpuFunctionInstance>(*this, function);
+  if (Error error = instance->bind())
+    return error;
+  // In the order of the binding, which is that of the program's use.
+  choicesHash = choicesHash * 31 + instance->choicesHash();
+  return instance;
+}
+
+//===----------------------------------------------------------------------===//
+// GpuFunctionInstance
+//===----------------------------------------------------------------------===//
+
+GpuFunctionInstance::GpuFunctionInstance(GpuRuntime &runtime, const Function &function)
+    : FunctionInstance(function), runtime(runtime), executors(size_t(runtime.program().ranks)) {
+  for (const Command &command : function.commands)
+    if (const auto *collective = std::get_if<CollectiveCommand>(&command)) {
+      ++perRun.exchanges;
+      perRun.bytes +=
+          bytesFromPeers(runtime.program().exchanges[collective->exchange], runtime.program().ranks);
+    }
+}
+
+Error GpuFunctionInstance::allocateArguments() {
+  MemoryPlan layout;
+  for (const Argument &argument : bound.arguments) {
+    const bool own = argument.role == Role::Parameter || argument.role == Role::Rank;
+    arguments.offsets.push_back(layout.add(own ? 0 : argument.type.bytes()));
+  }
+  arguments.bytes = layout.bytes();
+  if (Error error = allocatePinned(runtime.api, arguments.bytes, "the arguments of '" + bound.name + "'")
+                        .moveInto(memory))
+    return error;
+  auto *begin = static_cast<std::byte *>(memory.get());
+  if (begin)
+    std::memset(begin, 0, size_t(arguments.bytes));
+  arguments.memory = begin;
+  for (size_t i = 0; i < bound.arguments.size(); ++i) {
+    const Role role = bound.arguments[i].role;
+    shared.push_back(role == Role::Parameter || role == Role::Rank ? nullptr : begin + arguments.offsets[i]);
+  }
+  return Error::success();
+}
+
+Error GpuFunctionInstance::bind() {
+  if (Error error = runtime.gpus[0]->makeCurrent())
+    return error;
+  if (Error error = allocateArguments())
+    return error;
+  return runtime.onRanks([&](GpuRank &gpu) {
+    return GpuExecutor::create(gpu, bound, arguments, runtime.options.useGraphs)
+        .moveInto(executors[gpu.rank()]);
+  });
+}
+
+Error GpuFunctionInstance::runOn(GpuRank &gpu) {
+  const int64_t rank = gpu.rank();
+  // No rank changes parameters while another one runs.
+  if (runtime.uploaded[rank] != runtime.store.changes()) {
+    if (Error error = gpu.upload(runtime.store))
+      return error;
+    runtime.uploaded[rank] = runtime.store.changes();
+  }
+  return executors[rank]->run();
+}
+
+Error GpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
+  GpuRank &gpu = *runtime.gpus[rank];
+  if (Error error = gpu.makeCurrent())
+    return error;
+  if (Error error = runOn(gpu))
+    return gpu.fail(std::move(error));
+  if (bound.name == "train_step" && rank == 0)
+    runtime.trained = true;
+  Communicator &communicator = runtime.ranks.communicator(rank);
+  communicator.counters.exchanges += perRun.exchanges;
+  communicator.counters.bytes += perRun.bytes;
+  if (beforeBarrier)
+    beforeBarrier();
+  return communicator.barrier("the end of a run");
+}
+
+} // namespace phantom::rt

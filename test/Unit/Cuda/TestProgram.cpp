@@ -1,0 +1,161 @@
+//===- TestProgram.cpp - A training step with every kind of command -------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TestProgram.h"
+
+#include "TestSupport.h"
+
+namespace phantom::rt::test {
+
+namespace {
+
+constexpr int64_t rows = 4, columns = 8, size = rows * columns;
+constexpr int64_t outAt = 0, sumAt = 256, lossAt = 512, arenaBytes = 1024;
+
+enum Kernel : uint32_t { Add, Parts, Loss, Update };
+
+template <typename T> T *as(void *address) { return static_cast<T *>(address); }
+
+KernelCommand launch(Kernel kernel, std::vector<BufferRef> arguments) {
+  KernelCommand command;
+  command.kernel = kernel;
+  command.arguments = std::move(arguments);
+  command.location = "test.mlir:" + std::to_string(kernel);
+  command.shape = {1, 32};
+  return command;
+}
+
+CollectiveCommand exchange(uint32_t index, BufferRef send, BufferRef receive, int64_t count) {
+  return {index, StreamKind::Exchange, send, receive, count, ElementType::F32};
+}
+
+Function trainStep() {
+  Function function;
+  function.name = "train_step";
+  function.arguments = {{Role::Input, "x", {ElementType::F32, {rows, columns}}},
+                        {Role::Parameter, "w", {ElementType::F32, {columns, columns}}},
+                        {Role::LearningRate, "", {ElementType::F32, {}}},
+                        {Role::Step, "", {ElementType::I64, {}}},
+                        {Role::Rank, "", {ElementType::I64, {}}}};
+  function.results = {{Role::Output, "out", {ElementType::F32, {rows, columns}}, arena(outAt)},
+                      {Role::Loss, "", {ElementType::F32, {}}, arena(lossAt)}};
+  function.arenaBytes = arenaBytes;
+  function.events = 5;
+  GemmCommand gemm;
+  gemm.a = argument(0), gemm.b = argument(1), gemm.c = window(0, size * 4);
+  gemm.m = rows, gemm.n = gemm.k = columns;
+  gemm.aRow = gemm.bRow = gemm.cRow = columns;
+  gemm.location = "test.mlir:gemm";
+  using S = StreamKind;
+  function.commands = {gemm,
+                       EventRecordCommand{0, S::Compute},
+                       EventWaitCommand{0, S::Exchange},
+                       exchange(0, window(0, size * 4), window(0), size),
+                       EventRecordCommand{1, S::Exchange},
+                       EventWaitCommand{1, S::Compute},
+                       launch(Add, {window(0), argument(4), arena(outAt)}),
+                       launch(Parts, {arena(outAt), window(1)}),
+                       EventRecordCommand{2, S::Compute},
+                       EventWaitCommand{2, S::Exchange},
+                       exchange(1, window(1), arena(sumAt), columns),
+                       launch(Loss, {arena(outAt), argument(4), window(2)}),
+                       EventRecordCommand{3, S::Compute},
+                       EventWaitCommand{3, S::Exchange},
+                       exchange(2, window(2), arena(lossAt), 1),
+                       EventRecordCommand{4, S::Exchange},
+                       EventWaitCommand{4, S::Compute},
+                       launch(Update, {argument(1), argument(2), argument(3), arena(sumAt)})};
+  return function;
+}
+
+int64_t ranksOf = 1; ///< of the program whose kernels run
+
+} // namespace
+
+Program testProgram(int64_t ranks) {
+  ranksOf = ranks;
+  Program program;
+  program.device = DeviceKind::Gpu;
+  program.model = "test";
+  program.strategy = "phantom";
+  program.ranks = ranks;
+  program.batch = rows;
+  Parameter w;
+  w.name = "w";
+  w.type = {ElementType::F32, {columns, columns}};
+  w.storedShape = w.type.shape;
+  w.layout = rt::Layout::Stacked;
+  w.init.kind = InitKind::Uniform;
+  w.init.fanIn = 1;
+  program.parameters = {w};
+  program.windows = {{"gather", ranks * size * 4}, {"scatter", ranks * columns * 4}, {"reduce", 4}};
+  auto add = [&](const char *name, ExchangeKind kind, uint32_t window, int64_t inner) {
+    Exchange exchange;
+    exchange.name = name, exchange.kind = kind, exchange.window = window, exchange.inner = inner;
+    exchange.location = std::string("test.mlir:") + name;
+    program.exchanges.push_back(exchange);
+  };
+  add("ghosts", ExchangeKind::AllGather, 0, size);
+  add("sums", ExchangeKind::ReduceScatter, 1, columns);
+  add("loss", ExchangeKind::AllReduce, 2, 1);
+  program.kernels = {"add", "parts", "loss", "update"};
+  program.functions = {trainStep()};
+  return program;
+}
+
+void addTestKernels(FakeGpu &gpu) {
+  gpu.kernels["add"] = {3, [](void *const *a) {
+                          for (int64_t i = 0; i < size; ++i) {
+                            float sum = float(*as<int64_t>(a[1]));
+                            for (int64_t j = 0; j < ranksOf; ++j)
+                              sum += as<float>(a[0])[j * size + i];
+                            as<float>(a[2])[i] = sum;
+                          }
+                        }};
+  gpu.kernels["parts"] = {2, [](void *const *a) {
+                            for (int64_t j = 0; j < ranksOf; ++j)
+                              for (int64_t i = 0; i < columns; ++i)
+                                as<float>(a[1])[j * columns + i] = float(j + 1) * as<float>(a[0])[i];
+                          }};
+  gpu.kernels["loss"] = {
+      3, [](void *const *a) { *as<float>(a[2]) = *as<float>(a[0]) + float(*as<int64_t>(a[1])); }};
+  gpu.kernels["update"] = {4, [](void *const *a) {
+                             const float rate = *as<float>(a[1]) * float(*as<int64_t>(a[2]));
+                             for (int64_t i = 0; i < columns * columns; ++i)
+                               as<float>(a[0])[i] -= rate * as<float>(a[3])[i % columns];
+                           }};
+}
+
+std::vector<ExpectedStep> expectedSteps(int64_t ranks, int64_t steps, const std::vector<float> &x,
+                                        std::vector<std::vector<float>> w) {
+  std::vector<ExpectedStep> result;
+  for (int64_t step = 1; step <= steps; ++step) {
+    ExpectedStep expected;
+    std::vector<float> gathered(size);
+    for (int64_t i = 0; i < size; ++i)
+      for (int64_t rank = 0; rank < ranks; ++rank)
+        for (int64_t l = 0; l < columns; ++l)
+          gathered[i] += x[i / columns * columns + l] * w[rank][l * columns + i % columns];
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      std::vector<float> out = gathered;
+      for (float &value : out)
+        value += float(rank);
+      expected.loss += out[0] + float(rank);
+      expected.out.push_back(out);
+    }
+    for (int64_t rank = 0; rank < ranks; ++rank)
+      for (int64_t i = 0; i < columns * columns; ++i)
+        for (int64_t peer = 0; peer < ranks; ++peer)
+          w[rank][i] -= 0.5f * float(step) * float(rank + 1) * expected.out[peer][i % columns];
+    expected.w = w;
+    result.push_back(expected);
+  }
+  return result;
+}
+
+} // namespace phantom::rt::test
