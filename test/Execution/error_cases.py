@@ -28,10 +28,10 @@ def _command(**changes):
     return [f"--{key}={value}" for key, value in flags.items() if value is not None]
 
 
-def expect_error(scratch, arguments, *words, keeps=(), tool="phantom-run"):
+def expect_error(scratch, arguments, *words, keeps=(), tool="phantom-run", environment=None):
     """`words`: what the message must say (case does not matter); `keeps`: files that may be new."""
     before = set(os.listdir(scratch.folder))
-    process = scratch.tool(tool, *arguments)
+    process = scratch.tool(tool, *arguments, environment=environment)
     errors = [line for line in process.stderr.splitlines() if "error:" in line]
     shown = f"exit {process.returncode}, stderr:\n{process.stderr[-2000:]}"
     check(process.returncode == 1, f"expected exit 1: {shown}")
@@ -131,6 +131,13 @@ def infer_unwritable(options):
                                "--inputs=x.npy", "--outputs=nowhere/y.npy", "--batch-size=8"], "nowhere")
 
 
+def no_gpu(options):
+    """On a machine without a GPU, or one that hides them."""
+    with prepared(options, NETWORK) as (scratch, *_):
+        expect_error(scratch, ["train", "model.onnx", *_command(device="cuda", save="trained.safetensors")],
+                     "use --device cpu", environment={"CUDA_VISIBLE_DEVICES": ""})
+
+
 def command_not_in_this_version(*arguments):
 
     def run(options):
@@ -189,8 +196,13 @@ def cases(options):
         "external-data-missing": external_data("absent.bin"),
         "onnx-empty": bad_bytes(lambda raw: b""),
         "onnx-text": bad_bytes(lambda raw: b"version https://git-lfs.github.com/spec/v1\n"),
-        "device-cuda": bad_flags(["not in this version"], device="cuda"),
-        "communicator-nccl": bad_flags(["not in this version"], communicator="nccl"),
+        "device-cuda": no_gpu,
+        "device-unknown": bad_flags(["tpu", "cpu, cuda, sim"], device="tpu"),
+        "device-cuda-gemm": bad_flags(["gemm", "only for --device cpu"], device="cuda", gemm="onednn"),
+        "communicator-nccl": bad_flags(["not with --device cpu", "threads"], communicator="nccl"),
+        "communicator-threads": bad_flags(["not with --device cuda", "nccl or loopback"], device="cuda",
+                                          communicator="threads"),
+        "communicator-mpi": bad_flags(["not in this version"], communicator="mpi"),
         "precision-bf16": bad_flags(["not in this version"], precision="bf16"),
         "checkpoint": bad_flags(["not in this version"], checkpoint_dir="checkpoints"),
         "data-parallel": bad_flags(["not in this version"], data_parallel=2),

@@ -76,13 +76,13 @@ class Scratch:
         np.save(self.path(name), value)
         return self.path(name)
 
-    def tool(self, name, *arguments, timeout=None):
-        """Runs a tool; returns the finished process."""
+    def tool(self, name, *arguments, timeout=None, environment=None):
+        """Runs a tool, with some variables more in its environment; returns the finished process."""
         command = [os.path.join(self.options.tools_dir, name), *map(str, arguments)]
         timeout = timeout or (600 if self.options.sanitize else 120)
         try:
             return subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  errors="replace", timeout=timeout)
+                                  errors="replace", timeout=timeout, env={**os.environ, **(environment or {})})
         except subprocess.TimeoutExpired:
             raise Failure(f"no end after {timeout} s: {' '.join(command)}")
 

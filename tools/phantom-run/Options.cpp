@@ -107,9 +107,10 @@ Text
          "auto");
 Switch autotune("autotune", everywhere, executionFlags,
                 "measure which library is fastest for each GEMM, instead of the table");
-Text device("device", everywhere, executionFlags, "NAME", "cpu (cuda, sim: not in this version)", "cpu");
+Text device("device", everywhere, executionFlags, "NAME",
+            "cpu, cuda (NVIDIA GPUs) or sim (GPUs as this machine plays them, for tests)", "cpu");
 Text communicator("communicator", everywhere, executionFlags, "NAME",
-                  "threads (mpi, nccl, sim: not in this version)", "threads");
+                  "threads on cpu, nccl on cuda, sim on sim; loopback: all ranks on one GPU (by the device)");
 Text timeout("timeout", running, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
              "120");
 Text bind("bind", running, executionFlags, "KIND", "core (a core per rank) or none", "core");
@@ -204,10 +205,8 @@ Error firstError(std::initializer_list<function_ref<Error()>> checks) {
 }
 
 Error refuseLaterFlags() {
-  if (device.getValue() != "cpu")
-    return notInThisVersion("--device " + device.getValue());
-  if (communicator.getValue() != "threads")
-    return notInThisVersion("--communicator " + communicator.getValue());
+  if (communicator.getValue() == "mpi")
+    return notInThisVersion("--communicator mpi");
   if (dataParallel.getValue() != "1")
     return notInThisVersion("--data-parallel " + dataParallel.getValue());
   if (precision.getValue() == "bf16")
@@ -279,6 +278,50 @@ Error readPartition(RunOptions &options) {
          return assign(compile.lastLayer, choice<LastLayer>(lastLayer, {{"reduce", LastLayer::Reduce},
                                                                         {"phantom", LastLayer::Phantom}}));
        }});
+}
+
+/// The first communicator of a device is the one that it has without the flag.
+ArrayRef<StringRef> communicatorsOf(Device device) {
+  static const StringRef cpu[] = {"threads"}, cuda[] = {"nccl", "loopback"}, sim[] = {"sim", "loopback"};
+  switch (device) {
+  case Device::Cpu:
+    return cpu;
+  case Device::Cuda:
+    return cuda;
+  case Device::Sim:
+    return sim;
+  }
+  llvm_unreachable("unknown device");
+}
+
+/// Flags that say how a CPU computes.
+Error refuseFlagsOfCpus() {
+  for (const Text *flag : {&gemm, &threadsPerRank})
+    if (flag->given())
+      return flagError(*flag, "only for --device cpu");
+  if (autotune)
+    return createStringError("--autotune: only for --device cpu");
+  if (precision.getValue() == "f64")
+    return flagError(precision, "only for --device cpu");
+  return Error::success();
+}
+
+Error readDevice(RunOptions &options) {
+  if (Error error = assign(
+          options.device,
+          choice<Device>(device, {{"cpu", Device::Cpu}, {"cuda", Device::Cuda}, {"sim", Device::Sim}})))
+    return error;
+  ArrayRef<StringRef> communicators = communicatorsOf(options.device);
+  if (communicator.given() && !is_contained(communicators, communicator.getValue()))
+    return flagError(communicator,
+                     "not with --device " + device.getValue() + "; use " + join(communicators, " or "));
+  if (communicator.getValue() == "loopback")
+    options.exchange = rt::GpuExchange::Loopback;
+  if (options.device == Device::Cpu)
+    return Error::success();
+  if (options.command == Command::Compile || options.isCompiled)
+    return flagError(device, "compiled folders are for CPUs; name the model itself, or leave the flag out");
+  return refuseFlagsOfCpus();
 }
 
 Error readGemm(RunOptions &options) {
@@ -505,8 +548,9 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     return createStringError("name a model (.onnx or .mlir)");
   options.isCompiled = options.command != Command::Compile && sys::fs::is_directory(options.model);
   if (Error error =
-          firstError({[&] { return refuseLaterFlags(); }, [&] { return readPartition(options); },
-                      [&] { return readExecution(options); }, [&] { return readCommand(options); }}))
+          firstError({[&] { return refuseLaterFlags(); }, [&] { return readDevice(options); },
+                      [&] { return readPartition(options); }, [&] { return readExecution(options); },
+                      [&] { return readCommand(options); }}))
     return error;
   if (batchSize.given())
     if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))

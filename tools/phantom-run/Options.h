@@ -10,6 +10,7 @@
 #define PHANTOM_RUN_OPTIONS_H
 
 #include "phantom-rt/CompiledFolder.h"
+#include "phantom-rt/GpuRuntime.h"
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
 #include "phantom/Target/ONNX/Export.h"
@@ -18,6 +19,12 @@ namespace phantom::run {
 
 enum class Command { Train, Eval, Infer, Compile };
 
+enum class Device {
+  Cpu,
+  Cuda,
+  Sim, ///< the double of GPUs
+};
+
 /// What the command line asks for, checked as far as that goes without the model.
 struct RunOptions {
   Command command = Command::Train;
@@ -25,6 +32,8 @@ struct RunOptions {
   bool isCompiled = false; ///< `model` is a folder
   std::string folder;      ///< of compile: what to write
   CompileOptions compile;
+  Device device = Device::Cpu;
+  rt::GpuExchange exchange = rt::GpuExchange::Nccl; ///< of GPUs and their double
   rt::SessionOptions session;
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Gpu.h"
 #include "Options.h"
 #include "Save.h"
 
@@ -154,6 +155,9 @@ Expected<int> runTool(int argc, char **argv) {
       return error;
     return 0;
   }
+  if (options->device != Device::Cpu)
+    if (Expected<std::unique_ptr<GpuMachine>> machine = GpuMachine::create(*options); !machine)
+      return machine.takeError();
   Saver saver(*options);
   Expected<rt::CompiledProgram> compiled =
       options->isCompiled ? loadChecked(*options, saver) : compileChecked(*options, saver);

@@ -82,7 +82,7 @@ Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchan
   const GpuApi &api = libraries.api;
   for (LibraryName name : {LibraryName::Cudart, LibraryName::CublasLt})
     if (!libraries.problem(name).empty())
-      return makeError("no GPU can be used: " + libraries.problem(name));
+      return makeError("no GPU can be used: " + libraries.problem(name) + "; or use --device cpu");
   Expected<int> count = countGpus(api);
   if (!count)
     return count.takeError();

@@ -39,9 +39,11 @@ struct LibraryFile {
 };
 
 constexpr LibraryFile libraryFiles[] = {
-    {LibraryName::Cudart, "libcudart.so", ".13", "install the CUDA toolkit 13"},
-    {LibraryName::CublasLt, "libcublasLt.so", ".13", "install cuBLAS of the CUDA toolkit 13"},
-    {LibraryName::Nccl, "libnccl.so", ".2", "install NCCL 2.28 or newer"},
+    {LibraryName::Cudart, "libcudart.so", ".13",
+     "install the CUDA toolkit 13, or set CUDA_HOME to its folder"},
+    {LibraryName::CublasLt, "libcublasLt.so", ".13",
+     "install cuBLAS of the CUDA toolkit 13, or set CUDA_HOME to its folder"},
+    {LibraryName::Nccl, "libnccl.so", ".2", "install NCCL 2.28 or newer, or set CUDA_HOME to its folder"},
     {LibraryName::Nvml, "libnvidia-ml.so", ".1", "it comes with the NVIDIA driver"},
 };
 
@@ -63,8 +65,8 @@ void *openLibrary(LibraryOpener &opener, const LibraryFile &library, const char 
       if (folder.empty() && first.empty())
         first = why;
     }
-  problem = "cannot load " + std::string(library.file) + library.version + " (" + first + "); " +
-            library.advice + ", or set CUDA_HOME to its folder";
+  problem =
+      "cannot load " + std::string(library.file) + library.version + " (" + first + "); " + library.advice;
   return nullptr;
 }
 

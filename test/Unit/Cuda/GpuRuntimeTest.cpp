@@ -152,7 +152,7 @@ TEST_F(GpuRuntimeTest, MeasuresCommandsWhereAsked) {
 
 TEST_F(GpuRuntimeTest, AMissingLibrary) {
   gpu.libraries.problems[size_t(LibraryName::Cudart)] = "cannot load libcudart.so.13";
-  EXPECT_EQ(message(create(1)), "no GPU can be used: cannot load libcudart.so.13");
+  EXPECT_EQ(message(create(1)), "no GPU can be used: cannot load libcudart.so.13; or use --device cpu");
 }
 
 TEST_F(GpuRuntimeTest, NoDriver) {

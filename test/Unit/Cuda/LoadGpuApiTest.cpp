@@ -69,7 +69,8 @@ TEST(LoadGpuApi, AMissingFunctionClearsItsLibrary) {
   opener.absent = {"ncclCommWindowRegister"};
   GpuLibraries libraries = loadGpuLibraries(opener, nullptr);
   EXPECT_EQ(libraries.problem(LibraryName::Nccl),
-            "libnccl.so has no function ncclCommWindowRegister; install NCCL 2.28 or newer");
+            "libnccl.so has no function ncclCommWindowRegister; install NCCL 2.28 or newer, or set CUDA_HOME "
+            "to its folder");
   EXPECT_FALSE(libraries.api.ncclGetVersion);
   EXPECT_TRUE(libraries.api.cublasLtMatmul);
 }
