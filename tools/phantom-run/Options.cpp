@@ -142,9 +142,11 @@ Switch factored("factored", trainOnly, outputFlags,
                 "--save F.onnx: phantom layers as their factors, smaller and faster");
 Switch quiet("quiet", running, outputFlags, "no progress");
 
-Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR", "not in this version");
-Text checkpointEvery("checkpoint-every", trainOnly, outputFlags, "N", "not in this version");
-Switch resume("resume", trainOnly, outputFlags, "not in this version");
+Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR",
+                   "a checkpoint of the run's state at its end, and where a signal stops it");
+Text checkpointEvery("checkpoint-every", trainOnly, outputFlags, "N", "and after each N steps");
+Text keepCheckpoints("keep-checkpoints", trainOnly, outputFlags, "N", "only the newest N of them (3)", "3");
+Switch resume("resume", trainOnly, outputFlags, "go on from the newest checkpoint, if there is one");
 
 /// The flags whose values a compiled folder has: what depends on them was decided when it was made.
 const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select,           &firstLayer,
@@ -211,11 +213,6 @@ Error refuseLaterFlags() {
     return notInThisVersion("--data-parallel " + dataParallel.getValue());
   if (precision.getValue() == "bf16")
     return notInThisVersion("--precision bf16");
-  for (const Text *flag : {&checkpointDir, &checkpointEvery})
-    if (flag->given())
-      return notInThisVersion(("--" + flag->ArgStr).str());
-  if (resume)
-    return notInThisVersion("--resume");
   return Error::success();
 }
 
@@ -425,6 +422,26 @@ Error readOptimizer(RunOptions &options) {
                      [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); }});
 }
 
+Error readCheckpoints(rt::CheckpointOptions &options) {
+  if (!checkpointDir.given()) {
+    for (const cl::Option *flag :
+         std::initializer_list<const cl::Option *>{&checkpointEvery, &keepCheckpoints, &resume})
+      if (flag->getNumOccurrences() > 0)
+        return createStringError("--" + flag->ArgStr + " needs --checkpoint-dir");
+    return Error::success();
+  }
+  options.folder = checkpointDir;
+  options.resume = resume;
+  for (const Text *flag : {&seed, &learningRate, &schedule, &warmup})
+    options.flags[flag->ArgStr.str()] = flag->getValue();
+  if (options.folder.empty())
+    return flagError(checkpointDir, "name a folder");
+  if (checkpointEvery.given())
+    if (Error error = assign(options.every, integer(checkpointEvery, 1)))
+      return error;
+  return assign(options.keep, integer(keepCheckpoints, 1));
+}
+
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
   if (Error error = firstError({[&] { return readData(inputs, &targets, train.data); },
@@ -449,7 +466,8 @@ Error readTraining(RunOptions &options) {
   train.machineFile = machine;
   train.progress = !quiet;
   options.gradientsFile = dumpGradients;
-  if (Error error = readSave(options))
+  if (Error error =
+          firstError({[&] { return readSave(options); }, [&] { return readCheckpoints(train.checkpoints); }}))
     return error;
   options.summaryFile = summaryFile;
   std::vector<std::string> &functions = options.compile.functions = {"train_step"};

@@ -91,6 +91,7 @@ Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) 
     if (Error error =
             rt::measureGemms(program, teamOptions(options.session)).moveInto(options.session.gemms.measured))
       return error;
+  options.train.checkpoints.flags.merge(compiledFlags());
   return compiled;
 }
 
@@ -133,6 +134,7 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
                                "; compile the model with --commands " + command);
   }
   options.session.gemms = loaded->plan.gemms;
+  options.train.checkpoints.flags.insert(loaded->plan.options.begin(), loaded->plan.options.end());
   options.strategyName = program.strategy;
   options.compile.ranks = program.ranks;
   if (options.savesOnnx())

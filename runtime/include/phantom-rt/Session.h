@@ -9,6 +9,7 @@
 #ifndef PHANTOM_RT_SESSION_H
 #define PHANTOM_RT_SESSION_H
 
+#include "phantom-rt/Checkpoint.h"
 #include "phantom-rt/DataSet.h"
 #include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/HostData.h"
@@ -47,12 +48,14 @@ struct TrainOptions {
   int64_t traceSteps = 10;
   std::string machineFile; ///< empty: MachineModel::generic()
   bool progress = true;
+  CheckpointOptions checkpoints;
 };
 
 enum class StopReason : uint8_t { Completed, TargetLoss, Interrupted };
 
 struct TrainReport {
-  int64_t steps = 0; ///< done
+  int64_t steps = 0;        ///< done, those before a checkpoint that the run went on from included
+  int64_t resumedSteps = 0; ///< of these, before that checkpoint
   double firstLoss = 0, finalLoss = 0;
   StopReason stopReason = StopReason::Completed;
   double seconds = 0;           ///< of all steps

@@ -42,8 +42,8 @@ struct StepRecord {
 /// Writes one JSON object per step, flushed per line.
 class StepLog {
 public:
-  /// An empty path: no log.
-  static llvm::Expected<std::unique_ptr<StepLog>> open(llvm::StringRef path);
+  /// An empty path: no log. With `keptSteps`, the lines of a log that is there up to that step stay.
+  static llvm::Expected<std::unique_ptr<StepLog>> open(llvm::StringRef path, int64_t keptSteps = 0);
   llvm::Error write(const StepRecord &record);
 
 private:
@@ -55,13 +55,14 @@ private:
 /// lines, about one for each tenth of the run, elsewhere.
 class Progress {
 public:
-  Progress(bool enabled, int64_t steps);
+  /// `firstStep` steps were done by another process.
+  Progress(bool enabled, int64_t steps, int64_t firstStep = 0);
   ~Progress();
   void show(const StepRecord &record);
 
 private:
   bool enabled, terminal, drawn = false;
-  int64_t steps, lastTenth = -1;
+  int64_t steps, firstStep, lastTenth = -1;
   std::chrono::steady_clock::time_point begin, lastDraw;
 };
 

@@ -8,9 +8,11 @@
 
 #include "phantom-rt/StepLog.h"
 
+#include "phantom-rt/AtomicFile.h"
 #include "phantom-rt/Error.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
 
 #include <algorithm>
@@ -20,13 +22,42 @@ using namespace llvm;
 
 namespace phantom::rt {
 
-Expected<std::unique_ptr<StepLog>> StepLog::open(StringRef path) {
+/// Leaves the lines up to `steps` in the log; a line that was not written whole goes.
+static Error truncateLog(StringRef path, int64_t steps) {
+  auto text = MemoryBuffer::getFile(path);
+  if (!text)
+    return text.getError() == std::errc::no_such_file_or_directory
+               ? Error::success()
+               : makeError("cannot read the log '" + path + "': " + text.getError().message());
+  std::string kept;
+  StringRef rest = (*text)->getBuffer();
+  while (rest.contains('\n')) {
+    auto [line, behind] = rest.split('\n');
+    rest = behind;
+    Expected<json::Value> value = json::parse(line);
+    const json::Object *object = value ? value->getAsObject() : nullptr;
+    std::optional<int64_t> step = object ? object->getInteger("step") : std::nullopt;
+    if (!value)
+      consumeError(value.takeError());
+    if (!step)
+      return makeError("the log '" + path + "' has a line that is no step: name another log, or remove it");
+    if (*step <= steps)
+      kept += (line + "\n").str();
+  }
+  return writeFileAtomically(path, [&](raw_ostream &out) { out << kept; });
+}
+
+Expected<std::unique_ptr<StepLog>> StepLog::open(StringRef path, int64_t keptSteps) {
   auto log = std::make_unique<StepLog>();
   log->path = path.str();
   if (path.empty())
     return log;
+  if (keptSteps > 0)
+    if (Error error = truncateLog(path, keptSteps))
+      return error;
   std::error_code code;
-  log->stream = std::make_unique<raw_fd_ostream>(path, code);
+  log->stream =
+      std::make_unique<raw_fd_ostream>(path, code, keptSteps > 0 ? sys::fs::OF_Append : sys::fs::OF_None);
   if (code)
     return makeError("cannot write the log '" + path + "': " + code.message());
   return log;
@@ -65,8 +96,8 @@ Error StepLog::write(const StepRecord &record) {
 // Progress
 //===----------------------------------------------------------------------===//
 
-Progress::Progress(bool enabled, int64_t steps)
-    : enabled(enabled), terminal(sys::Process::StandardErrIsDisplayed()), steps(steps),
+Progress::Progress(bool enabled, int64_t steps, int64_t firstStep)
+    : enabled(enabled), terminal(sys::Process::StandardErrIsDisplayed()), steps(steps), firstStep(firstStep),
       begin(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
@@ -91,7 +122,7 @@ void Progress::show(const StepRecord &record) {
   lastDraw = now;
 
   const double elapsed = std::chrono::duration<double>(now - begin).count();
-  const double left = elapsed / double(record.step) * double(steps - record.step);
+  const double left = elapsed / double(record.step - firstStep) * double(steps - record.step);
   const auto seconds = int64_t(std::llround(left));
   std::string text; // one write per line, so that lines of other writers do not mix with it
   raw_string_ostream out(text);

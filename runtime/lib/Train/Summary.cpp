@@ -35,6 +35,8 @@ std::string summary(const TrainReport &report) {
   out << report.steps << " steps in " << format("%.2f", report.seconds) << " s";
   if (report.steps > 0)
     out << ", loss " << format("%.6g", report.firstLoss) << " -> " << format("%.6g", report.finalLoss);
+  if (report.resumedSteps > 0)
+    out << " (" << report.resumedSteps << " of them before the checkpoint)";
   if (report.stopReason != StopReason::Completed)
     out << " (" << (report.stopReason == StopReason::TargetLoss ? "target loss reached" : "interrupted")
         << ")";
@@ -75,6 +77,7 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("model_comm_bytes_per_step", report.modelCommBytesPerStep);
       writeMemory(json, program);
       json.attribute("steps", report.steps);
+      json.attribute("resumed_steps", report.resumedSteps);
       json.attribute("stop_reason", reasonName(report.stopReason));
       if (report.steps > 0) {
         json.attribute("first_loss", report.firstLoss);

@@ -11,6 +11,7 @@
 #include "StopSignals.h"
 #include "Trace.h"
 #include "phantom-rt/Error.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 
 #include <algorithm>
@@ -71,15 +72,70 @@ Error Trainer::prepare() {
   report.gemmChoicesHash = runtime.gemmChoicesHash();
   report.modelCommBytesPerStep = program.trainCosts.modelCommElements * double(byteWidth(program.element));
 
-  Expected<std::unique_ptr<StepLog>> stepLog = StepLog::open(options.logFile);
+  if (Error error = resume())
+    return error;
+  Expected<std::unique_ptr<StepLog>> stepLog = StepLog::open(options.logFile, carried.step);
   if (!stepLog)
     return stepLog.takeError();
   log = std::move(*stepLog);
-  progress = std::make_unique<Progress>(options.progress, steps);
+  progress = std::make_unique<Progress>(options.progress, steps, carried.step);
   reports.resize(ranks);
   timings.resize(ranks);
   function.setValidCount(program.batch);
   return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Checkpoints
+//===----------------------------------------------------------------------===//
+
+static std::string textOf(uint64_t hash) { return utohexstr(hash, /*LowerCase=*/true); }
+
+Error Trainer::resume() {
+  if (checkpoints.folder.empty())
+    return Error::success();
+  // A rate that falls towards the end depends on where that is.
+  if (schedule.kind != ScheduleKind::Constant || schedule.warmupFraction > 0)
+    checkpoints.flags["steps"] = std::to_string(schedule.steps);
+  if (!checkpoints.resume)
+    return checkNoCheckpoints(checkpoints.folder);
+  Expected<std::optional<TrainState>> state =
+      readNewestCheckpoint(checkpoints, program, runtime.parameters());
+  if (!state)
+    return state.takeError();
+  if (!*state)
+    return Error::success();
+  carried = **state;
+  if (carried.rows != data->rows())
+    return makeError("the checkpoint in '" + checkpoints.folder + "' is of a run on " + Twine(carried.rows) +
+                     " rows of data; these files have " + Twine(data->rows()));
+  if (carried.step > schedule.steps)
+    return makeError("the newest checkpoint in '" + checkpoints.folder + "' is of step " +
+                     Twine(carried.step) + ", behind the last one, " + Twine(schedule.steps));
+  if (carried.gemmChoicesHash != textOf(report.gemmChoicesHash))
+    errs()
+        << "phantom-run: warning: the checkpoint was made with other GEMM kernels: the run goes on, but its "
+           "bits are not those of one run\n";
+  report.steps = report.resumedSteps = carried.step;
+  report.firstLoss = carried.firstLoss;
+  report.finalLoss = carried.finalLoss;
+  return Error::success();
+}
+
+/// Between runs of the ranks.
+Error Trainer::saveCheckpoint() {
+  if (Error error = runtime.fetchParameters())
+    return error;
+  TrainState state;
+  state.step = report.steps;
+  state.rows = data->rows();
+  state.firstLoss = report.firstLoss;
+  state.finalLoss = report.finalLoss;
+  state.seconds = carried.seconds + secondsSince(runBegin);
+  state.gemmChoicesHash = textOf(report.gemmChoicesHash);
+  state.energyJoules = report.energyJoules;
+  state.modelEnergyJoules = modelled.joules * double(report.steps);
+  return writeCheckpoint(checkpoints, program, runtime.parameters(), state);
 }
 
 //===----------------------------------------------------------------------===//
@@ -91,10 +147,20 @@ Expected<TrainReport> Trainer::run() {
   runBegin = Clock::now();
   firstEnergy = lastEnergy = runtime.readEnergy();
   report.energyReason = firstEnergy.joules ? "no step was done" : firstEnergy.reason;
-  if (Error error = runtime.team().run([this](int64_t rank) { return runRank(rank); }))
-    return error;
+  int64_t saved = carried.step;
+  do {
+    segmentEnd = schedule.steps;
+    if (!checkpoints.folder.empty() && checkpoints.every > 0)
+      segmentEnd = std::min(segmentEnd, (report.steps / checkpoints.every + 1) * checkpoints.every);
+    if (Error error = runtime.team().run([this](int64_t rank) { return runRank(rank); }))
+      return error;
+    if (!checkpoints.folder.empty() && report.steps > saved)
+      if (Error error = saveCheckpoint())
+        return error;
+    saved = report.steps;
+  } while (report.stopReason == StopReason::Completed && report.steps < schedule.steps);
   progress.reset();
-  report.seconds = secondsSince(runBegin);
+  report.seconds = carried.seconds + secondsSince(runBegin);
   // The first step pays for cold caches and page faults.
   if (stepSeconds.size() > 1)
     stepSeconds.erase(stepSeconds.begin());
@@ -112,7 +178,10 @@ Expected<TrainReport> Trainer::run() {
 
 Error Trainer::runRank(int64_t rank) {
   Communicator &communicator = runtime.team().communicator(rank);
-  for (int64_t step = 0;; ++step) {
+  const int64_t first = report.steps;
+  if (Error error = communicator.barrier("the start of training"))
+    return error;
+  for (int64_t step = first;; ++step) {
     if (rank == 0) {
       stepBegin = Clock::now();
       stop = shouldStop(step);
@@ -126,7 +195,7 @@ Error Trainer::runRank(int64_t rank) {
       break;
 
     communicator.counters = {};
-    const bool traced = !options.traceFile.empty() && step < options.traceSteps;
+    const bool traced = !options.traceFile.empty() && step < carried.step + options.traceSteps;
     function.setTimings(rank, traced ? &timings[rank] : nullptr);
     Error error = function.run(rank, [&] {
       RankReport &mine = reports[rank];
@@ -157,7 +226,7 @@ bool Trainer::shouldStop(int64_t stepsDone) {
     report.stopReason = StopReason::TargetLoss;
     return true;
   }
-  if (stepsDone >= schedule.steps)
+  if (stepsDone >= segmentEnd)
     return true;
   if (!StopSignals::requested())
     return false;
@@ -197,8 +266,8 @@ void Trainer::addEnergy(StepRecord &record) {
     record.energyJoules = *now.joules - *lastEnergy.joules;
   else
     record.energyReason = now.joules ? lastEnergy.reason : now.reason;
-  if (now.joules && firstEnergy.joules)
-    report.energyJoules = *now.joules - *firstEnergy.joules;
+  if (now.joules && firstEnergy.joules && (carried.energyJoules || carried.step == 0))
+    report.energyJoules = carried.energyJoules.value_or(0) + *now.joules - *firstEnergy.joules;
   else
     report.energyJoules = std::nullopt;
   report.energyReason = record.energyReason;

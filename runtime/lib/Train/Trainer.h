@@ -36,10 +36,12 @@ private:
   };
 
   Trainer(Runtime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
-      : runtime(runtime), program(runtime.program()), function(step), options(options), seed(seed),
-        ranks(runtime.program().ranks) {}
+      : runtime(runtime), program(runtime.program()), function(step), options(options),
+        checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks) {}
 
   llvm::Error prepare();
+  llvm::Error resume();
+  llvm::Error saveCheckpoint();
   llvm::Error runRank(int64_t rank);
   void copyBatch(int64_t rank, int64_t step);
   llvm::Error finishStep(int64_t step);
@@ -53,6 +55,7 @@ private:
   const Program &program;
   FunctionInstance &function;
   const TrainOptions &options;
+  CheckpointOptions checkpoints;
   uint64_t seed;
   int64_t ranks;
 
@@ -64,6 +67,8 @@ private:
   std::unique_ptr<Progress> progress;
   const Result *loss = nullptr;
   int64_t stepsPerEpoch = 1;
+  TrainState carried;     ///< from the checkpoint that the run goes on from
+  int64_t segmentEnd = 0; ///< the step before which the ranks stop, for a checkpoint
 
   std::vector<RankReport> reports;
   std::vector<std::vector<CommandTiming>> timings; ///< by rank
