@@ -56,7 +56,7 @@ int Sim::release(Allocation::Kind kind, void *pointer) {
     return devices[allocation->device].status;
   if (allocation->windows > 0)
     refuse(0, allocation->text() + " is freed while a window in it is registered");
-  unused(*allocation);
+  unused(*allocation, {allocation->begin, allocation->bytes, allocation->bytes, 1});
   memory.release(*allocation);
   return cudaSuccess;
 }

@@ -93,6 +93,8 @@ std::shared_ptr<Op> Sim::enqueue(Queue &queue, std::shared_ptr<const Command> co
   op->order = ++commandsQueued;
   op->host = hostClock;
   op->awaited = std::move(awaited);
+  if (op->command->collective && !joinCollective(*this, op))
+    return nullptr;
   if (op->command->hostSource)
     op->sourceHash = hashOf(*op->command->hostSource);
   queue.ops.push_back(op);
@@ -131,22 +133,20 @@ bool Sim::mayTouch(const Command &command, int device) {
   return true;
 }
 
-bool Sim::unused(const Allocation &allocation) {
-  const Region all = {allocation.begin, allocation.bytes, allocation.bytes, 1};
+void Sim::unused(const Allocation &allocation, const Region &region) {
   for (const auto &queue : queues.all())
     for (const std::shared_ptr<Op> &op : queue->ops)
       for (const Access &access : op->command->accesses)
-        if (overlap(access.region, all)) {
+        if (overlap(access.region, region)) {
           refuse(0, allocation.text() + " is given up before " + op->text() + " has run, which uses it");
-          return false;
+          return;
         }
   for (const Allocation::Touch &touch : allocation.touches)
-    if (hostClock.at(touch.queue) < touch.tick) {
+    if (hostClock.at(touch.queue) < touch.tick && overlap(touch.access.region, region)) {
       refuse(0, allocation.text() + " is given up, and nothing has waited for " + touch.text +
                     ", which uses it");
-      return false;
+      return;
     }
-  return true;
 }
 
 } // namespace phantom::rt::sim

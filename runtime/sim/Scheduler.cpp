@@ -20,7 +20,11 @@ namespace phantom::rt::sim {
 // Choice
 //===----------------------------------------------------------------------===//
 
-static bool isReady(const Op &op) { return !op.awaited || op.awaited->done; }
+static bool isReady(Sim &sim, Op &op, bool &progress) {
+  if (op.collective)
+    return isCollectiveReady(sim, op, progress);
+  return !op.awaited || op.awaited->done;
+}
 
 static bool forExchanges(const Queue &queue) { return queue.priority < 0; }
 
@@ -71,12 +75,14 @@ static bool isEager(SchedulePolicy policy, const Queue &queue) {
 }
 
 bool Sim::step(bool unasked) {
+  bool progress = false;
   std::vector<std::shared_ptr<Op>> candidates;
   for (const auto &queue : queues.all())
-    if (!queue->ops.empty() && isReady(*queue->ops.front()) && (!unasked || isEager(options.policy, *queue)))
+    if (!queue->ops.empty() && (!unasked || isEager(options.policy, *queue)) &&
+        isReady(*this, *queue->ops.front(), progress))
       candidates.push_back(queue->ops.front());
   if (candidates.empty())
-    return false;
+    return progress;
   run(*choose(candidates));
   return true;
 }
@@ -94,7 +100,8 @@ void Sim::runUnasked() {
 
 void Sim::poll() {
   for (uint64_t steps = 1 + random() % 3; steps > 0; --steps)
-    step(/*unasked=*/false);
+    if (!step(/*unasked=*/false))
+      reportDeadlock();
 }
 
 int Sim::wait(const std::shared_ptr<Op> &op) {
@@ -106,6 +113,8 @@ int Sim::wait(const std::shared_ptr<Op> &op) {
       return status;
     if (step(/*unasked=*/false))
       continue;
+    if (reportDeadlock())
+      return cudaErrorLaunchTimeout;
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.hangSeconds)
       return refuse(cudaErrorLaunchTimeout, "hangs: " + op->text() + " waits for what does not come");
     pause();
@@ -131,13 +140,16 @@ double Sim::beginOf(const Op &op) const {
 }
 
 void Sim::run(Op &op) {
+  if (op.collective) {
+    runCollective(*this, *op.collective);
+    return;
+  }
   const VectorClock before = clockBefore(op);
   runWork(op, before);
   finish(op, before, beginOf(op));
 }
 
-// Memory that was freed since the command was queued: that was reported then.
-static bool allLive(Memory &memory, const Command &command) {
+bool allLive(Memory &memory, const Command &command) {
   return llvm::all_of(command.accesses, [&](const Access &access) {
     if (access.region.empty())
       return true;
@@ -187,6 +199,13 @@ void Sim::finish(Op &op, const VectorClock &before, double begin) {
   op.end = queue.time;
   op.done = true;
   queue.ops.pop_front();
+}
+
+void Sim::drop(const std::shared_ptr<Op> &op) {
+  llvm::erase(op->queue->ops, op);
+  op->clock = op->queue->clock;
+  op->end = op->queue->time;
+  op->done = true;
 }
 
 } // namespace phantom::rt::sim

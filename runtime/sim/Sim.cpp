@@ -107,6 +107,8 @@ std::string Sim::leaks() const {
   addCount(text, blas.descriptions.count(), "cuBLASLt description");
   addCount(text, blas.layouts.count(), "cuBLASLt layout");
   addCount(text, blas.preferences.count(), "cuBLASLt preference");
+  addCount(text, nccl.communicators.count(), "communicator");
+  addCount(text, nccl.windows.count(), "window");
   for (const auto &queue : queues.all())
     for (const std::shared_ptr<Op> &op : queue->ops)
       if (devices[queue->device].status == 0)
@@ -164,6 +166,9 @@ Expected<std::unique_ptr<GpuSim>> GpuSim::create(GpuSimOptions options) {
   sim::addGraphEntries(api);
   sim::addKernelEntries(api);
   sim::addBlasEntries(api);
+  sim::addCommunicatorEntries(api);
+  sim::addCollectiveEntries(api);
+  sim::addWindowEntries(api);
   sim::addNvmlEntries(api);
   sim::active = &made->implementation->sim;
   return made;

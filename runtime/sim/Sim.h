@@ -13,6 +13,7 @@
 #include "Graphs.h"
 #include "Handles.h"
 #include "Memory.h"
+#include "Nccl.h"
 #include "Status.h"
 #include "Twins.h"
 #include "phantom-rt/GpuSim.h"
@@ -103,19 +104,30 @@ public:
   /// Whether all that `command` touches is live memory of `device`; reports what is not.
   bool mayTouch(const Command &command, int device);
 
-  /// Whether no command may still use the memory; reports one that does.
-  bool unused(const Allocation &allocation);
+  /// Reports a command that may still use the bytes of an allocation that are given up.
+  void unused(const Allocation &allocation, const Region &region);
 
   //===--------------------------------------------------------------------===//
   // Running (Scheduler.cpp)
   //===--------------------------------------------------------------------===//
 
+  /// Runs one command, if one can run; `unasked`: if the policy runs one before anything waits for it.
+  bool step(bool unasked);
   /// After a command was queued: runs what the policy runs unasked.
   void runUnasked();
   /// A query: runs a few commands.
   void poll();
   /// Runs commands until `op` is done, letting other threads queue theirs. Returns a CUDA status.
   int wait(const std::shared_ptr<Op> &op);
+  /// Takes a command out of its queue; it counts as done.
+  void drop(const std::shared_ptr<Op> &op);
+  /// What is done when a command begins, and the time.
+  VectorClock clockBefore(const Op &op) const;
+  double beginOf(const Op &op) const;
+  /// The first command of its queue has run.
+  void finish(Op &op, const VectorClock &before, double begin);
+  /// Whether queues wait for each other; reports it once.
+  bool reportDeadlock();
   /// The host has seen that `op` is done.
   void observe(const Op &op) { hostClock.join(op.clock); }
 
@@ -139,6 +151,7 @@ public:
   Handles<LoadedLibrary> libraries;
   Handles<LoadedKernel> kernels;
   BlasState blas;
+  NcclState nccl;
   std::vector<std::shared_ptr<Capture>> captures; ///< that are open
   VectorClock hostClock;                          ///< what the host knows to be done
   std::mt19937_64 random;
@@ -146,19 +159,19 @@ public:
   uint64_t commandsQueued = 0;
 
 private:
-  bool step(bool unasked);
   std::shared_ptr<Op> choose(const std::vector<std::shared_ptr<Op>> &candidates);
-  VectorClock clockBefore(const Op &op) const;
-  double beginOf(const Op &op) const;
   void run(Op &op);
   void runWork(Op &op, const VectorClock &before);
   void rehashSources(const Command &command);
-  void finish(Op &op, const VectorClock &before, double begin);
 
   uint64_t identity; ///< tells it from earlier ones in the same process
   const char *callName = "";
   std::vector<int64_t> faultCalls;
+  std::vector<uint64_t> deadlocks; ///< commands that were reported
 };
+
+/// Memory that was freed after the command was queued was reported then.
+bool allLive(Memory &memory, const Command &command);
 
 /// What a call gives where no double exists.
 constexpr int noSim = 3;
@@ -200,6 +213,9 @@ void addCaptureEntries(gpu::GpuApi &api);
 void addGraphEntries(gpu::GpuApi &api);
 void addKernelEntries(gpu::GpuApi &api);
 void addBlasEntries(gpu::GpuApi &api);
+void addCommunicatorEntries(gpu::GpuApi &api);
+void addCollectiveEntries(gpu::GpuApi &api);
+void addWindowEntries(gpu::GpuApi &api);
 void addNvmlEntries(gpu::GpuApi &api);
 
 } // namespace phantom::rt::sim

@@ -50,7 +50,8 @@ struct CallFault {
   int device = -1; ///< count only calls with this device current; -1: all
 };
 
-/// What goes wrong with the `collective`-th collective (from 1 on) of rank `rank` of each communicator.
+/// What goes wrong with the `collective`-th collective (from 1 on; 0: of joining, for dead ranks) of rank
+/// `rank` of each communicator.
 struct RankFault {
   int rank = 0;
   int64_t collective = 1;
