@@ -118,9 +118,9 @@ TEST(Gate, FailsWhereItDoesNotLook) {
 TEST(Gate, FailsOnAWaitThatNothingNeeds) {
   TestedProgram it = tested(2);
   Function &function = it.program.functions[0];
-  auto last = function.commands.end() - 1;
-  function.commands.insert(last, {EventRecordCommand{uint32_t(function.events), StreamKind::Compute},
-                                  EventWaitCommand{uint32_t(function.events), StreamKind::Exchange}});
+  auto loss = function.commands.begin() + 11;
+  function.commands.insert(loss, {EventRecordCommand{uint32_t(function.events), StreamKind::Exchange},
+                                  EventWaitCommand{uint32_t(function.events), StreamKind::Compute}});
   ++function.events;
   GateReport report = rt::test::value(runGate(it.program, "train_step", it.image, {}));
   EXPECT_FALSE(report.passed()) << textOf(report);

@@ -130,13 +130,6 @@ bool isEvent(const Command &command) {
          std::holds_alternative<EventWaitCommand>(command);
 }
 
-/// The command without its stream, which only gives it an order.
-Command withoutStream(Command command) {
-  if (StreamKind *stream = streamOf(command))
-    *stream = StreamKind::Compute;
-  return command;
-}
-
 } // namespace
 
 std::vector<Mutant> mutantsOf(const Program &program, const Function &function) {
@@ -151,8 +144,7 @@ bool sameOrder(const std::vector<Command> &original, const Mutant &mutant) {
     if (!isEvent(original[i]))
       work.push_back(i);
   return all_of(work, [&](size_t i) {
-    return withoutStream(original[i]) == withoutStream(mutant.commands[moved(i)]) &&
-           before.afterBegin(i) == after.afterBegin(moved(i)) &&
+    return before.afterBegin(i) == after.afterBegin(moved(i)) &&
            before.beforeEnd(i) == after.beforeEnd(moved(i)) &&
            all_of(work, [&](size_t j) { return before.ordered(i, j) == after.ordered(moved(i), moved(j)); });
   });

@@ -30,7 +30,7 @@ struct Mutant {
 /// order of the ranks' slots, place of what is sent and received) changed.
 std::vector<Mutant> mutantsOf(const rt::Program &program, const rt::Function &function);
 
-/// Whether both lists have the same GEMMs, kernels and collectives, as they stand, and order them alike.
+/// Whether both lists order their GEMMs, kernels and collectives alike.
 bool sameOrder(const std::vector<rt::Command> &original, const Mutant &mutant);
 
 } // namespace phantom::mutation
