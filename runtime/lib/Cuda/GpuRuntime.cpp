@@ -74,8 +74,10 @@ Expected<std::unique_ptr<GpuRuntime>> GpuRuntime::create(const Program &program,
 /// On the ranks' own threads: the end of a communicator may take until all ranks are there.
 GpuRuntime::~GpuRuntime() {
   consumeError(ranks.run([&](int64_t rank) {
-    std::unique_ptr<GpuRank> gpu = std::move(gpus[rank]);
-    return gpu ? gpu->makeCurrent() : Error::success();
+    if (gpus[rank])
+      (void)api.cudaSetDevice(gpus[rank]->device());
+    gpus[rank].reset();
+    return Error::success();
   }));
 }
 

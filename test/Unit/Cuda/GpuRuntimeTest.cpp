@@ -61,15 +61,7 @@ protected:
   std::unique_ptr<FunctionInstance> instance;
 };
 
-void expectClose(const float *found, const std::vector<float> &expected, const std::string &what) {
-  float largest = 0;
-  for (float value : expected)
-    largest = std::max(largest, std::abs(value));
-  for (size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(found[i], expected[i], 1e-5f * largest) << what << " " << i;
-}
-
-/// What is asked for at the end of the lists.
+/// How many ranks, and how they exchange.
 class Exchanges : public GpuRuntimeTest, public testing::WithParamInterface<std::pair<int, GpuExchange>> {};
 
 } // namespace

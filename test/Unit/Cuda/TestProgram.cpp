@@ -10,6 +10,8 @@
 
 #include "TestSupport.h"
 
+#include <cmath>
+
 namespace phantom::rt::test {
 
 namespace {
@@ -108,27 +110,38 @@ Program testProgram(int64_t ranks) {
   return program;
 }
 
+static void runAdd(void *const *a) {
+  for (int64_t i = 0; i < size; ++i) {
+    float sum = float(*as<int64_t>(a[1]));
+    for (int64_t j = 0; j < ranksOf; ++j)
+      sum += as<float>(a[0])[j * size + i];
+    as<float>(a[2])[i] = sum;
+  }
+}
+
+void runTestKernel(uint32_t kernel, void *const *a) {
+  switch (kernel) {
+  case Add:
+    return runAdd(a);
+  case Parts:
+    for (int64_t i = 0; i < ranksOf * columns; ++i)
+      as<float>(a[1])[i] = float(i / columns + 1) * as<float>(a[0])[i % columns];
+    return;
+  case Loss:
+    *as<float>(a[2]) = *as<float>(a[0]) + float(*as<int64_t>(a[1]));
+    return;
+  case Update:
+    for (int64_t i = 0; i < columns * columns; ++i)
+      as<float>(a[0])[i] -= *as<float>(a[1]) * float(*as<int64_t>(a[2])) * as<float>(a[3])[i % columns];
+    return;
+  }
+}
+
 void addTestKernels(FakeGpu &gpu) {
-  gpu.kernels["add"] = {3, [](void *const *a) {
-                          for (int64_t i = 0; i < size; ++i) {
-                            float sum = float(*as<int64_t>(a[1]));
-                            for (int64_t j = 0; j < ranksOf; ++j)
-                              sum += as<float>(a[0])[j * size + i];
-                            as<float>(a[2])[i] = sum;
-                          }
-                        }};
-  gpu.kernels["parts"] = {2, [](void *const *a) {
-                            for (int64_t j = 0; j < ranksOf; ++j)
-                              for (int64_t i = 0; i < columns; ++i)
-                                as<float>(a[1])[j * columns + i] = float(j + 1) * as<float>(a[0])[i];
-                          }};
-  gpu.kernels["loss"] = {
-      3, [](void *const *a) { *as<float>(a[2]) = *as<float>(a[0]) + float(*as<int64_t>(a[1])); }};
-  gpu.kernels["update"] = {4, [](void *const *a) {
-                             const float rate = *as<float>(a[1]) * float(*as<int64_t>(a[2]));
-                             for (int64_t i = 0; i < columns * columns; ++i)
-                               as<float>(a[0])[i] -= rate * as<float>(a[3])[i % columns];
-                           }};
+  const std::vector<std::pair<const char *, size_t>> kernels = {
+      {"add", 3}, {"parts", 2}, {"loss", 3}, {"update", 4}};
+  for (uint32_t i = 0; i < kernels.size(); ++i)
+    gpu.kernels[kernels[i].first] = {kernels[i].second, [i](void *const *a) { runTestKernel(i, a); }};
 }
 
 std::vector<ExpectedStep> expectedSteps(int64_t ranks, int64_t steps, const std::vector<float> &x,
@@ -156,6 +169,14 @@ std::vector<ExpectedStep> expectedSteps(int64_t ranks, int64_t steps, const std:
     result.push_back(expected);
   }
   return result;
+}
+
+void expectClose(const float *found, const std::vector<float> &expected, const std::string &what) {
+  float largest = 0;
+  for (float value : expected)
+    largest = std::max(largest, std::abs(value));
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], 1e-5f * largest) << what << " " << i;
 }
 
 } // namespace phantom::rt::test

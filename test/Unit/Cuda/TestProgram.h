@@ -21,7 +21,8 @@ namespace phantom::rt::test {
 ///   w -= learning rate · step · s, for each of its rows
 Program testProgram(int64_t ranks);
 
-/// The program's kernels.
+/// What kernel number `kernel` of the program that was made last does.
+void runTestKernel(uint32_t kernel, void *const *arguments);
 void addTestKernels(FakeGpu &gpu);
 
 /// What steps with learning rate 0.5 give, computed plainly.
@@ -31,6 +32,9 @@ struct ExpectedStep {
 };
 std::vector<ExpectedStep> expectedSteps(int64_t ranks, int64_t steps, const std::vector<float> &x,
                                         std::vector<std::vector<float>> w);
+
+/// Expects numbers within 1e-5 of the largest expected one.
+void expectClose(const float *found, const std::vector<float> &expected, const std::string &what);
 
 } // namespace phantom::rt::test
 
