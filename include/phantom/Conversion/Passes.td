@@ -219,7 +219,8 @@ def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer an offset in one arena";
   let description = [{
     Buffers that do not live at the same time share memory: a buffer lives from its first to its last use through any view, a
-    returned one to the end. Largest first, each at the lowest free offset, 64-byte aligned. With `share=false` each has
+    returned one to the end. One that a collective of another stream uses lives from the event which that stream waits for before, to the wait
+    for an event recorded behind the collective. Largest first, each at the lowest free offset, 64-byte aligned. With `share=false` each has
     memory of its own. A remark per function says the arena's size,
     and what the buffers would take without sharing.
 
@@ -238,8 +239,9 @@ def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
 def PhantomVerifyProgram : Pass<"phantom-verify-program", "::mlir::ModuleOp"> {
   let summary = "check that functions are step programs";
   let description = [{
-    Only GEMMs, launches, exchange starts and waits, and the ops that name their buffers may be left; every start has one
-    wait behind it, on the same window; shapes are static; a launch's kernel exists. Changes nothing.
+    Only GEMMs, launches, exchange starts and waits, collectives and events, and the ops that name their buffers may be left; every
+    start has one wait behind it, on the same window, and no function has both starts and collectives; shapes are static; a launch's kernel
+    exists. Changes nothing.
   }];
 }
 
