@@ -13,6 +13,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PhantomPackExchanges : Pass<"phantom-pack-exchanges", "::mlir::ModuleOp"> {
+  let summary = "exchange contiguous blocks: along dimension 0, with transposes around it";
+  let description = [{
+    NCCL exchanges blocks of consecutive elements. An all-gather or reduce-scatter along a dimension with more than one element in the
+    dimensions before it moves to dimension 0. Where a GEMM makes or takes a transposed matrix, its transpose flags say so instead:
+    of a GEMM with a bias or an activation the result stays as it is. A remark per function says how many exchanges were packed, and
+    how many transposes are left; those are fused with elementwise ops later.
+
+    ```mlir
+    %g = phantom.all_gather %x dim 1 on @mesh "phantom" : tensor<8x4xf32> -> tensor<8x16xf32>
+    // becomes
+    %t = phantom.transpose %x [1, 0] : tensor<8x4xf32> -> tensor<4x8xf32>
+    %h = phantom.all_gather %t dim 0 on @mesh "phantom" : tensor<4x8xf32> -> tensor<16x8xf32>
+    %g = phantom.transpose %h [1, 0] : tensor<16x8xf32> -> tensor<8x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
+}
+
 def PhantomStripStates : Pass<"phantom-strip-states", "::mlir::ModuleOp"> {
   let summary = "drop #phantom.state from all types";
   let description = [{
