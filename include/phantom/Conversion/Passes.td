@@ -234,6 +234,37 @@ def PhantomOverlapExchanges : Pass<"phantom-overlap-exchanges", "::mlir::ModuleO
   let dependentDialects = ["::mlir::phantom::PhantomDialect"];
 }
 
+def PhantomScheduleStreams : Pass<"phantom-schedule-streams", "::mlir::ModuleOp"> {
+  let summary = "make exchanges collectives on a stream of their own, ordered by events";
+  let description = [{
+    For GPUs, behind `phantom-overlap-exchanges`: a collective is queued where its exchange starts. A stream waits for the other only where
+    a command touches memory that a command of the other writes, or writes what it reads, and nothing yet orders the two: no wait is
+    implied by others. The event is recorded right behind the command that is waited for. Where an exchange is waited for before its result is
+    used (`overlap=false`), the compute stream waits there.
+
+    A function begins and ends on the compute stream: the exchange stream's first command waits for an event of it, and at the end the compute
+    stream waits for the exchange stream. So a whole function can be captured as a CUDA graph, and the next one finds windows that nobody
+    uses. Windows of reductions get one part: on a GPU, a window is a rank's own memory. A remark per function with exchanges counts its
+    commands, and the bytes that a rank sends under the ring model.
+
+    ```mlir
+    phantom.gemm ins(%c, %y : …) outs(%slot : …)
+    %t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>
+    phantom.gemm ins(%y, %l : …) outs(%z : …)
+    phantom.exchange_wait %t, %w : memref<16x64xf32>
+    // becomes
+    phantom.gemm ins(%c, %y : …) outs(%slot : …)
+    %e = phantom.event_record <compute>
+    phantom.event_wait %e <exchange>
+    phantom.collective <all_gather> %w on @mesh "phantom" : memref<16x64xf32>
+    %f = phantom.event_record <exchange>
+    phantom.gemm ins(%y, %l : …) outs(%z : …)
+    phantom.event_wait %f <compute>
+    ```
+  }];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
+}
+
 def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer an offset in one arena";
   let description = [{
