@@ -311,4 +311,35 @@ def ConvertPhantomKernelsToLLVM : Pass<"convert-phantom-kernels-to-llvm", "::mli
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def ConvertPhantomKernelsToGpu : Pass<"convert-phantom-kernels-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "make the @kernels module a gpu.module";
+  let description = [{
+    Each kernel becomes a `gpu.func` for a grid and blocks of one dimension, which `known_grid_size` and `known_block_size` say.
+
+    | kernel | a thread does |
+    | --- | --- |
+    | elementwise | elements of the flattened parallel loops, a whole grid apart |
+    | reduction | the same, each with its sum in a loop |
+    | reduction of at least `block-reduction` elements each, to few results | a part of one result's elements; the block adds the parts, as a tree in workgroup memory |
+    | loops | elements of the loops whose iterations write elements of their own; the other loops in order |
+
+    The order of every sum is fixed: each run gives the same bits. Functions of f32 become polynomials, as on the CPU. The targets of the
+    module are `chips`, each with the version of PTX that knows it. A program without kernels gets an empty module.
+
+    ```mlir
+    func.func @elementwise_0(%x: memref<8x4xf32>, %y: memref<8x4xf32>) { linalg.generic … }
+    // becomes
+    gpu.func @elementwise_0(%x: memref<8x4xf32>, %y: memref<8x4xf32>) kernel
+        attributes {known_block_size = array<i32: 32, 1, 1>, known_grid_size = array<i32: 1, 1, 1>} { … }
+    ```
+  }];
+  let options = [
+    Option<"blockReduction", "block-reduction", "int64_t", /*default=*/"256",
+           "elements of a sum from which a block adds them, where there are few sums">,
+    ListOption<"chips", "chips", "std::string", "to compile for, such as sm_90; all that are known where empty">
+  ];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 #endif // PHANTOM_CONVERSION_PASSES_TD
