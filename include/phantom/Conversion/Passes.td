@@ -123,7 +123,7 @@ def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
   let summary = "let GEMMs add the bias and apply the activation";
   let description = [{
     The addition of a broadcast vector and an activation move into the GEMM whose result they take, where nothing
-    else uses that result. A remark per function says how many of each did, and what a pass over the results would have read and
+    else uses that result, and `library` has that epilogue. A remark per function says how many of each did, and what a pass over the results would have read and
     written.
 
     ```mlir
@@ -136,6 +136,10 @@ def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
+    Option<"library", "library", "::mlir::phantom::GemmLibrary", /*default=*/"::mlir::phantom::GemmLibrary::Cpu",
+           "whose epilogues may be used",
+           [{::llvm::cl::values(clEnumValN(::mlir::phantom::GemmLibrary::Cpu, "cpu", "all activations but softplus"),
+                                clEnumValN(::mlir::phantom::GemmLibrary::CublasLt, "cublaslt", "relu and gelu_tanh"))}]>,
     Option<"bias", "bias", "bool", /*default=*/"true", "fuse bias additions">,
     Option<"activation", "activation", "bool", /*default=*/"true", "fuse activations">
   ];
