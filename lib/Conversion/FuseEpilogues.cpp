@@ -77,14 +77,26 @@ struct FuseBias : OpRewritePattern<arith::AddFOp> {
   Counts &counts;
 };
 
+/// Whether the GEMMs of `library` can apply the activation.
+bool hasEpilogue(GemmLibrary library, ActivationKind kind) {
+  switch (library) {
+  case GemmLibrary::Cpu:
+    return kind != ActivationKind::Softplus;
+  case GemmLibrary::CublasLt:
+    return kind == ActivationKind::Relu || kind == ActivationKind::GeluTanh;
+  }
+  llvm_unreachable("unknown library");
+}
+
 struct FuseActivation : OpRewritePattern<ActivationOp> {
-  FuseActivation(MLIRContext *context, Counts &counts) : OpRewritePattern(context), counts(counts) {}
+  FuseActivation(MLIRContext *context, GemmLibrary library, Counts &counts)
+      : OpRewritePattern(context), library(library), counts(counts) {}
 
   LogicalResult matchAndRewrite(ActivationOp op, PatternRewriter &rewriter) const override {
     GemmOp gemm = soleGemm(op.getInput());
     if (!gemm || gemm.getEpilogue())
       return rewriter.notifyMatchFailure(op, "not of a GEMM of its own");
-    if (op.getKind() == ActivationKind::Softplus)
+    if (!hasEpilogue(library, op.getKind()))
       return rewriter.notifyMatchFailure(op, "GEMMs have no such epilogue");
     bool takesAlpha = op.getKind() == ActivationKind::LeakyRelu || op.getKind() == ActivationKind::Elu;
     FloatAttr alpha = takesAlpha ? op.getAlphaAttr() : FloatAttr();
@@ -97,6 +109,7 @@ struct FuseActivation : OpRewritePattern<ActivationOp> {
     return success();
   }
 
+  GemmLibrary library;
   Counts &counts;
 };
 
@@ -110,7 +123,7 @@ struct FuseEpiloguesPass : phantom::impl::PhantomFuseEpiloguesBase<FuseEpilogues
       if (bias)
         patterns.add<FuseBias>(&getContext(), counts);
       if (activation)
-        patterns.add<FuseActivation>(&getContext(), counts);
+        patterns.add<FuseActivation>(&getContext(), library, counts);
       tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, &getContext());
       tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
       if (failed(applyPatternsGreedily(function, std::move(patterns))))

@@ -8,6 +8,7 @@
 
 #include "BufferAliases.h"
 #include "ByteSize.h"
+#include "StreamOrder.h"
 
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
@@ -93,12 +94,13 @@ private:
     llvm::DenseMap<Operation *, int64_t> positions;
     for (Operation &op : function.getBody().front())
       positions[&op] = positions.size();
+    const Spans spans = collectiveSpans(function.getBody().front());
     SmallVector<Buffer> buffers;
     int64_t unshared = 0;
     for (auto alloc : function.getOps<memref::AllocOp>()) {
       if (!alloc.getType().hasStaticShape() || !alloc.getType().getLayout().isIdentity())
         return alloc.emitOpError("must have a static shape and no layout to get a place in the arena");
-      buffers.push_back(measure(alloc, positions));
+      buffers.push_back(measure(alloc, positions, spans));
       unshared += buffers.back().bytes;
     }
     if (buffers.empty())
@@ -113,16 +115,21 @@ private:
     return success();
   }
 
-  static Buffer measure(memref::AllocOp alloc, const llvm::DenseMap<Operation *, int64_t> &positions) {
+  using Spans = llvm::DenseMap<Operation *, CollectiveSpan>;
+
+  static Buffer measure(memref::AllocOp alloc, const llvm::DenseMap<Operation *, int64_t> &positions,
+                        const Spans &spans) {
     Buffer buffer;
     buffer.alloc = alloc;
     MemRefType type = alloc.getType();
     buffer.bytes = llvm::alignTo(std::max<int64_t>(byteSize(type), 1), kAlignment);
     buffer.first = positions.size();
     for (const BufferUse &use : usesOf(alloc.getResult(), alloc->getBlock())) {
-      int64_t position = positions.lookup(use.op);
-      buffer.first = std::min(buffer.first, position);
-      buffer.last = std::max(buffer.last, position);
+      CollectiveSpan span = {use.op, use.op};
+      if (auto collective = spans.find(use.op); collective != spans.end())
+        span = collective->second;
+      buffer.first = std::min(buffer.first, positions.lookup(span.begin));
+      buffer.last = std::max(buffer.last, positions.lookup(span.end));
     }
     return buffer;
   }

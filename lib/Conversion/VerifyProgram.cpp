@@ -26,7 +26,9 @@ using namespace mlir::phantom;
 
 namespace {
 
-bool isCommand(Operation &op) { return isa<GemmOp, LaunchOp, ExchangeStartOp, ExchangeWaitOp>(op); }
+bool isCommand(Operation &op) {
+  return isa<GemmOp, LaunchOp, ExchangeStartOp, ExchangeWaitOp, CollectiveOp, EventRecordOp, EventWaitOp>(op);
+}
 
 bool namesBuffer(Operation &op) {
   return isa<WindowOp, WindowSlotOp, ArenaOp, memref::ViewOp, memref::CollapseShapeOp, memref::ExpandShapeOp,
@@ -82,10 +84,13 @@ private:
       if (auto memref = dyn_cast<MemRefType>(type); !memref || !memref.hasStaticShape())
         return function.emitError() << "argument of type " << type << " is no buffer of static shape";
     int arenas = 0;
+    bool starts = !function.getOps<ExchangeStartOp>().empty();
     for (Operation &op : function.getBody().front().without_terminator()) {
       if (!isCommand(op) && !namesBuffer(op))
         return refuse(op);
       arenas += isa<ArenaOp>(op);
+      if (starts && isa<CollectiveOp>(op))
+        return op.emitOpError("is beside exchange_start: run phantom-schedule-streams");
       if (auto start = dyn_cast<ExchangeStartOp>(op); start && failed(verifyStart(start)))
         return failure();
       if (auto launch = dyn_cast<LaunchOp>(op))

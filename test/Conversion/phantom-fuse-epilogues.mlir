@@ -1,6 +1,7 @@
 // RUN: phantom-opt %s --phantom-fuse-epilogues 2>/dev/null | FileCheck %s
 // RUN: phantom-opt %s --phantom-fuse-epilogues -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // RUN: phantom-opt %s --phantom-fuse-epilogues="bias=false activation=false" 2>/dev/null | FileCheck %s --check-prefix=OFF
+// RUN: phantom-opt %s --phantom-fuse-epilogues=library=cublaslt 2>/dev/null | FileCheck %s --check-prefix=LT
 
 // REMARK: remark: @both: fused 1 biases and 1 activations into GEMMs: up to 192 bytes fewer read and written
 // REMARK: remark: @used_elsewhere: fused 0 biases and 0 activations into GEMMs, without effect
@@ -63,4 +64,25 @@ func.func @no_bias(%x: tensor<3x4xf32>, %w: tensor<3x4xf32>, %b: tensor<3x1xf32>
   %c = phantom.broadcast %b : (tensor<3x1xf32>) -> tensor<3x3xf32>
   %s = arith.addf %z, %c : tensor<3x3xf32>
   return %s : tensor<3x3xf32>
+}
+
+// Only what cuBLASLt has moves into its GEMMs.
+// LT-LABEL: func @library
+// CHECK-LABEL: func @library
+func.func @library(%x: tensor<8x4xf32>, %w: tensor<6x4xf32>) -> (tensor<8x6xf32>, tensor<8x6xf32>, tensor<8x6xf32>) {
+  // LT-DAG: phantom.gemm {{.*}} {epilogue = #phantom.epilogue<relu>
+  // LT-DAG: phantom.gemm {{.*}} {epilogue = #phantom.epilogue<gelu_tanh>
+  // LT-DAG: %[[Z:.+]] = phantom.gemm {{.*}} {transpose_b}
+  // LT: phantom.activation <silu> %[[Z]]
+  // CHECK-DAG: phantom.gemm {{.*}} {epilogue = #phantom.epilogue<relu>
+  // CHECK-DAG: phantom.gemm {{.*}} {epilogue = #phantom.epilogue<gelu_tanh>
+  // CHECK-DAG: phantom.gemm {{.*}} {epilogue = #phantom.epilogue<silu>
+  %e = tensor.empty() : tensor<8x6xf32>
+  %a = phantom.gemm ins(%x, %w : tensor<8x4xf32>, tensor<6x4xf32>) outs(%e : tensor<8x6xf32>) {transpose_b} -> tensor<8x6xf32>
+  %b = phantom.gemm ins(%x, %w : tensor<8x4xf32>, tensor<6x4xf32>) outs(%e : tensor<8x6xf32>) {transpose_b} -> tensor<8x6xf32>
+  %c = phantom.gemm ins(%x, %w : tensor<8x4xf32>, tensor<6x4xf32>) outs(%e : tensor<8x6xf32>) {transpose_b} -> tensor<8x6xf32>
+  %r = phantom.activation <relu> %a : tensor<8x6xf32>
+  %g = phantom.activation <gelu_tanh> %b : tensor<8x6xf32>
+  %s = phantom.activation <silu> %c : tensor<8x6xf32>
+  return %r, %g, %s : tensor<8x6xf32>, tensor<8x6xf32>, tensor<8x6xf32>
 }

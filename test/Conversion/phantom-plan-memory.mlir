@@ -53,3 +53,33 @@ func.func @nothing(%x: memref<4x4xf32>) -> memref<4x4xf32> {
   // CHECK: return
   return %x : memref<4x4xf32>
 }
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+// The sum is written at any time from the event on which the exchange stream waits, to the wait of the compute stream: no other
+// buffer of that time shares its memory, though the collective stands between.
+// CHECK-LABEL: func @collective
+// CHECK: %[[ARENA:.+]] = phantom.arena : memref<384xi8>
+// CHECK: %[[SUM:.+]] = memref.view %[[ARENA]][%c0{{.*}}][] : memref<384xi8> to memref<2x32xf32>
+// CHECK: %[[BEFORE:.+]] = memref.view %[[ARENA]][%c0{{.*}}][] : memref<384xi8> to memref<2x16xf32>
+// CHECK: %[[BESIDE:.+]] = memref.view %[[ARENA]][%c256{{.*}}][] : memref<384xi8> to memref<2x16xf32>
+// CHECK: %[[LATE:.+]] = memref.view %[[ARENA]][%c256{{.*}}][] : memref<384xi8> to memref<2x16xf32>
+// CHECK: %[[AFTER:.+]] = memref.view %[[ARENA]][%c0{{.*}}][] : memref<384xi8> to memref<2x16xf32>
+func.func @collective(%x: memref<2x16xf32>) {
+  %w = phantom.window "0" : memref<8x32xf32>
+  %sum = memref.alloc() : memref<2x32xf32>
+  %before = memref.alloc() : memref<2x16xf32>
+  %beside = memref.alloc() : memref<2x16xf32>
+  %late = memref.alloc() : memref<2x16xf32>
+  %after = memref.alloc() : memref<2x16xf32>
+  phantom.launch @kernels::@k ins(%x : memref<2x16xf32>) outs(%before : memref<2x16xf32>)
+  %e = phantom.event_record <compute>
+  phantom.launch @kernels::@k ins(%x : memref<2x16xf32>) outs(%beside : memref<2x16xf32>)
+  phantom.event_wait %e <exchange>
+  phantom.collective <reduce_scatter> %w into %sum on @mesh "phantom" : memref<8x32xf32>, memref<2x32xf32>
+  %f = phantom.event_record <exchange>
+  phantom.launch @kernels::@k ins(%x : memref<2x16xf32>) outs(%late : memref<2x16xf32>)
+  phantom.event_wait %f <compute>
+  phantom.launch @kernels::@k ins(%x : memref<2x16xf32>) outs(%after : memref<2x16xf32>)
+  return
+}

@@ -99,3 +99,16 @@ func.func @no_window(%a: memref<8xf32>) {
   phantom.exchange_wait %t, %a : memref<8xf32>
   return
 }
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @both(%a: memref<8xf32>) {
+  %w = phantom.window "g" : memref<8xf32>
+  %v = phantom.window "h" : memref<8xf32>
+  %t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<8xf32>
+  phantom.exchange_wait %t, %w : memref<8xf32>
+  // expected-error @below {{is beside exchange_start: run phantom-schedule-streams}}
+  phantom.collective <all_gather> %v on @mesh "phantom" : memref<8xf32>
+  return
+}

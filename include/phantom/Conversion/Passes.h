@@ -16,6 +16,9 @@ namespace mlir::phantom {
 /// Element type that `phantom-convert-precision` gives floats.
 enum class Precision { F32, F64 };
 
+/// The library that computes GEMMs: it has the epilogues that `phantom-fuse-epilogues` may use.
+enum class GemmLibrary { Cpu, CublasLt };
+
 #define GEN_PASS_DECL
 #include "phantom/Conversion/Passes.h.inc"
 

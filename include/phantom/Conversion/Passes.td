@@ -13,6 +13,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PhantomPackExchanges : Pass<"phantom-pack-exchanges", "::mlir::ModuleOp"> {
+  let summary = "exchange contiguous blocks: along dimension 0, with transposes around it";
+  let description = [{
+    NCCL exchanges blocks of consecutive elements. An all-gather or reduce-scatter along a dimension with more than one element in the
+    dimensions before it moves to dimension 0. Where a GEMM makes or takes a transposed matrix, its transpose flags say so instead:
+    of a GEMM with a bias or an activation the result stays as it is. A remark per function says how many exchanges were packed, and
+    how many transposes are left; those are fused with elementwise ops later.
+
+    ```mlir
+    %g = phantom.all_gather %x dim 1 on @mesh "phantom" : tensor<8x4xf32> -> tensor<8x16xf32>
+    // becomes
+    %t = phantom.transpose %x [1, 0] : tensor<8x4xf32> -> tensor<4x8xf32>
+    %h = phantom.all_gather %t dim 0 on @mesh "phantom" : tensor<4x8xf32> -> tensor<16x8xf32>
+    %g = phantom.transpose %h [1, 0] : tensor<16x8xf32> -> tensor<8x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
+}
+
 def PhantomStripStates : Pass<"phantom-strip-states", "::mlir::ModuleOp"> {
   let summary = "drop #phantom.state from all types";
   let description = [{
@@ -104,7 +123,7 @@ def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
   let summary = "let GEMMs add the bias and apply the activation";
   let description = [{
     The addition of a broadcast vector and an activation move into the GEMM whose result they take, where nothing
-    else uses that result. A remark per function says how many of each did, and what a pass over the results would have read and
+    else uses that result, and `library` has that epilogue. A remark per function says how many of each did, and what a pass over the results would have read and
     written.
 
     ```mlir
@@ -117,6 +136,10 @@ def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
+    Option<"library", "library", "::mlir::phantom::GemmLibrary", /*default=*/"::mlir::phantom::GemmLibrary::Cpu",
+           "whose epilogues may be used",
+           [{::llvm::cl::values(clEnumValN(::mlir::phantom::GemmLibrary::Cpu, "cpu", "all activations but softplus"),
+                                clEnumValN(::mlir::phantom::GemmLibrary::CublasLt, "cublaslt", "relu and gelu_tanh"))}]>,
     Option<"bias", "bias", "bool", /*default=*/"true", "fuse bias additions">,
     Option<"activation", "activation", "bool", /*default=*/"true", "fuse activations">
   ];
@@ -232,11 +255,43 @@ def PhantomOverlapExchanges : Pass<"phantom-overlap-exchanges", "::mlir::ModuleO
   let dependentDialects = ["::mlir::phantom::PhantomDialect"];
 }
 
+def PhantomScheduleStreams : Pass<"phantom-schedule-streams", "::mlir::ModuleOp"> {
+  let summary = "make exchanges collectives on a stream of their own, ordered by events";
+  let description = [{
+    For GPUs, behind `phantom-overlap-exchanges`: a collective is queued where its exchange starts. A stream waits for the other only where
+    a command touches memory that a command of the other writes, or writes what it reads, and nothing yet orders the two: no wait is
+    implied by others. The event is recorded right behind the command that is waited for. Where an exchange is waited for before its result is
+    used (`overlap=false`), the compute stream waits there.
+
+    A function begins and ends on the compute stream: the exchange stream's first command waits for an event of it, and at the end the compute
+    stream waits for the exchange stream. So a whole function can be captured as a CUDA graph, and the next one finds windows that nobody
+    uses. Windows of reductions get one part: on a GPU, a window is a rank's own memory. A remark per function with exchanges counts its
+    commands, and the bytes that a rank sends under the ring model.
+
+    ```mlir
+    phantom.gemm ins(%c, %y : …) outs(%slot : …)
+    %t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>
+    phantom.gemm ins(%y, %l : …) outs(%z : …)
+    phantom.exchange_wait %t, %w : memref<16x64xf32>
+    // becomes
+    phantom.gemm ins(%c, %y : …) outs(%slot : …)
+    %e = phantom.event_record <compute>
+    phantom.event_wait %e <exchange>
+    phantom.collective <all_gather> %w on @mesh "phantom" : memref<16x64xf32>
+    %f = phantom.event_record <exchange>
+    phantom.gemm ins(%y, %l : …) outs(%z : …)
+    phantom.event_wait %f <compute>
+    ```
+  }];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
+}
+
 def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer an offset in one arena";
   let description = [{
     Buffers that do not live at the same time share memory: a buffer lives from its first to its last use through any view, a
-    returned one to the end. Largest first, each at the lowest free offset, 64-byte aligned. With `share=false` each has
+    returned one to the end. One that a collective of another stream uses lives from the event which that stream waits for before, to the wait
+    for an event recorded behind the collective. Largest first, each at the lowest free offset, 64-byte aligned. With `share=false` each has
     memory of its own. A remark per function says the arena's size,
     and what the buffers would take without sharing.
 
@@ -255,8 +310,9 @@ def PhantomPlanMemory : Pass<"phantom-plan-memory", "::mlir::ModuleOp"> {
 def PhantomVerifyProgram : Pass<"phantom-verify-program", "::mlir::ModuleOp"> {
   let summary = "check that functions are step programs";
   let description = [{
-    Only GEMMs, launches, exchange starts and waits, and the ops that name their buffers may be left; every start has one
-    wait behind it, on the same window; shapes are static; a launch's kernel exists. Changes nothing.
+    Only GEMMs, launches, exchange starts and waits, collectives and events, and the ops that name their buffers may be left; every
+    start has one wait behind it, on the same window, and no function has both starts and collectives; shapes are static; a launch's kernel
+    exists. Changes nothing.
   }];
 }
 
@@ -274,6 +330,37 @@ def ConvertPhantomKernelsToLLVM : Pass<"convert-phantom-kernels-to-llvm", "::mli
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::cf::ControlFlowDialect",
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def ConvertPhantomKernelsToGpu : Pass<"convert-phantom-kernels-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "make the @kernels module a gpu.module";
+  let description = [{
+    Each kernel becomes a `gpu.func` for a grid and blocks of one dimension, which `known_grid_size` and `known_block_size` say.
+
+    | kernel | a thread does |
+    | --- | --- |
+    | elementwise | elements of the flattened parallel loops, a whole grid apart |
+    | reduction | the same, each with its sum in a loop |
+    | reduction of at least `block-reduction` elements each, to few results | a part of one result's elements; the block adds the parts, as a tree in workgroup memory |
+    | loops | elements of the loops whose iterations write elements of their own; the other loops in order |
+
+    The order of every sum is fixed: each run gives the same bits. Functions of f32 become polynomials, as on the CPU. The targets of the
+    module are `chips`, each with the version of PTX that knows it. A program without kernels gets an empty module.
+
+    ```mlir
+    func.func @elementwise_0(%x: memref<8x4xf32>, %y: memref<8x4xf32>) { linalg.generic … }
+    // becomes
+    gpu.func @elementwise_0(%x: memref<8x4xf32>, %y: memref<8x4xf32>) kernel
+        attributes {known_block_size = array<i32: 32, 1, 1>, known_grid_size = array<i32: 1, 1, 1>} { … }
+    ```
+  }];
+  let options = [
+    Option<"blockReduction", "block-reduction", "int64_t", /*default=*/"256",
+           "elements of a sum from which a block adds them, where there are few sums">,
+    ListOption<"chips", "chips", "std::string", "to compile for, such as sm_90; all that are known where empty">
+  ];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // PHANTOM_CONVERSION_PASSES_TD

@@ -32,8 +32,8 @@ void mlir::phantom::addCosts(func::FuncOp function, rt::Costs &costs) {
       costs.executedFlops += flops;
       costs.formulaFlops +=
           flops * (gemm.getFormulaFraction() ? gemm.getFormulaFraction()->convertToDouble() : 1);
-    } else if (auto start = dyn_cast<ExchangeStartOp>(op)) {
-      costs.modelCommElements += start.getRingElements();
+    } else if (isa<ExchangeStartOp, CollectiveOp>(op)) {
+      costs.modelCommElements += cast<ExchangeOpInterface>(op).getRingElements();
     }
   });
 }

@@ -523,3 +523,73 @@ phantom.parameter @w : tensor<4x8xf32> init <load, source = <"m.safetensors", "w
 // expected-error @+2 {{failed to parse}}
 // expected-error @+1 {{the part (1, 5, 4) is not inside 'tensor<8x8xf32>'}}
 phantom.parameter @w : tensor<8x4xf32> init <load, source = <"m.safetensors", "w", tensor<8x8xf32> part(1, 5, 4)>>
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @collective_destination(%w: memref<8xf32>) {
+  // expected-error @below {{of a reduction needs a destination}}
+  phantom.collective <all_reduce> %w on @mesh "phantom" : memref<8xf32>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @collective_gather(%w: memref<8xf32>) {
+  // expected-error @below {{of an all_gather has no destination}}
+  phantom.collective <all_gather> %w into %w on @mesh "phantom" : memref<8xf32>, memref<8xf32>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @collective_strided(%w: memref<8x4xf32, strided<[8, 1]>>) {
+  // expected-error @below {{needs contiguous memory of static shape: run phantom-pack-exchanges}}
+  phantom.collective <all_gather> %w on @mesh "phantom" : memref<8x4xf32, strided<[8, 1]>>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @collective_blocks(%w: memref<6xf32>) {
+  // expected-error @below {{has a window of 6 elements, which are no 4 equal blocks}}
+  phantom.collective <all_gather> %w on @mesh "phantom" : memref<6xf32>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+func.func @collective_size(%w: memref<8xf32>, %s: memref<8xf32>) {
+  // expected-error @below {{needs a destination of 2 elements, has 8}}
+  phantom.collective <reduce_scatter> %w into %s on @mesh "phantom" : memref<8xf32>, memref<8xf32>
+  return
+}
+
+// -----
+
+func.func @collective_mesh(%w: memref<8xf32>) {
+  // expected-error @below {{refers to @mesh, which is no phantom.mesh}}
+  phantom.collective <all_gather> %w on @mesh "phantom" : memref<8xf32>
+  return
+}
+
+// -----
+
+func.func @event_stream() {
+  %e = phantom.event_record <compute>
+  // expected-error @below {{is on the stream that records its event}}
+  phantom.event_wait %e <compute>
+  return
+}
+
+// -----
+
+func.func @event_argument(%e: !phantom.event) {
+  // expected-error @below {{needs the event of an event_record}}
+  phantom.event_wait %e <compute>
+  return
+}

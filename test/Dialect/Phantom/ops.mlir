@@ -123,3 +123,18 @@ func.func @buffers(%c: memref<4x64xf32>, %b: memref<64x8xf32>, %d: memref<4x8xf3
   phantom.launch @kernels::@k ins(%c : memref<4x64xf32>) outs(%d : memref<4x8xf32>)
   return
 }
+
+// CHECK-LABEL: func @streams
+func.func @streams(%s: memref<4x64xf32>) {
+  %w = phantom.window "0" : memref<16x64xf32>
+  %v = phantom.window "1" : memref<16x64xf32>
+  // CHECK: %[[E:.+]] = phantom.event_record <compute>
+  // CHECK-NEXT: phantom.event_wait %[[E]] <exchange>
+  %e = phantom.event_record <compute>
+  phantom.event_wait %e <exchange>
+  // CHECK-NEXT: phantom.collective <all_gather> %{{.*}} on @mesh "phantom" : memref<16x64xf32>
+  phantom.collective <all_gather> %w on @mesh "phantom" : memref<16x64xf32>
+  // CHECK-NEXT: phantom.collective <reduce_scatter> %{{.*}} into %{{.*}} on @mesh "phantom" {stream = #phantom.stream<compute>} : memref<16x64xf32>, memref<4x64xf32>
+  phantom.collective <reduce_scatter> %v into %s on @mesh "phantom" {stream = #phantom.stream<compute>} : memref<16x64xf32>, memref<4x64xf32>
+  return
+}

@@ -134,6 +134,40 @@ LogicalResult MaskOwnBlockOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+LogicalResult CollectiveOp::verify() {
+  bool reduces = getKind() != ExchangeKind::AllGather;
+  if (reduces != static_cast<bool>(getDestination()))
+    return emitOpError(reduces ? "of a reduction needs a destination" : "of an all_gather has no destination");
+  for (Value buffer : getOperands()) {
+    auto type = cast<MemRefType>(buffer.getType());
+    if (!type.hasStaticShape() || !type.getLayout().isIdentity())
+      return emitOpError("needs contiguous memory of static shape: run phantom-pack-exchanges");
+  }
+  return success();
+}
+LogicalResult CollectiveOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyMesh(*this, symbols)))
+    return failure();
+  int64_t window = cast<MemRefType>(getWindow().getType()).getNumElements(), ranks = getRanks();
+  if (getKind() != ExchangeKind::AllReduce && window % ranks != 0)
+    return emitOpError("has a window of ") << window << " elements, which are no " << ranks << " equal blocks";
+  if (!getDestination())
+    return success();
+  int64_t expected = getKind() == ExchangeKind::AllReduce ? window : window / ranks;
+  if (int64_t elements = cast<MemRefType>(getDestination().getType()).getNumElements(); elements != expected)
+    return emitOpError("needs a destination of ") << expected << " elements, has " << elements;
+  return success();
+}
+
+LogicalResult EventWaitOp::verify() {
+  auto record = getEvent().getDefiningOp<EventRecordOp>();
+  if (!record)
+    return emitOpError("needs the event of an event_record");
+  if (record.getStream() == getStream())
+    return emitOpError("is on the stream that records its event");
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Costs (math.md, ring model)
 //===----------------------------------------------------------------------===//
@@ -168,6 +202,14 @@ static double ringElements(ExchangeKind kind, Value window, int64_t ranks) {
 ExchangeKind ExchangeBufferOp::getExchangeKind() { return getKind(); }
 int64_t ExchangeBufferOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
 double ExchangeBufferOp::getRingElements() { return ringElements(getKind(), getWindow(), getRanks()); }
+
+ExchangeKind CollectiveOp::getExchangeKind() { return getKind(); }
+int64_t CollectiveOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double CollectiveOp::getRingElements() {
+  // A reduction's window has this rank's part only.
+  double parts = getKind() == ExchangeKind::AllGather ? 1 : static_cast<double>(getRanks());
+  return parts * ringElements(getKind(), getWindow(), getRanks());
+}
 
 ExchangeKind ExchangeStartOp::getExchangeKind() { return getKind(); }
 int64_t ExchangeStartOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
@@ -219,4 +261,21 @@ void ExchangeWaitOp::getEffects(Effects &effects) {
   effects.emplace_back(MemoryEffects::Write::get(), &getWindowMutable());
   for (OpOperand &destination : getDestinationMutable())
     effects.emplace_back(MemoryEffects::Write::get(), &destination);
+}
+
+void CollectiveOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), CommunicationResource::get());
+  effects.emplace_back(MemoryEffects::Read::get(), &getWindowMutable());
+  if (!getDestination())
+    effects.emplace_back(MemoryEffects::Write::get(), &getWindowMutable());
+  for (OpOperand &destination : getDestinationMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &destination);
+}
+
+void EventRecordOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), CommunicationResource::get());
+}
+
+void EventWaitOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), CommunicationResource::get());
 }

@@ -102,6 +102,12 @@ def Phantom_ExchangeKind : Phantom_Enum<"ExchangeKind", "collective of a buffer-
 ]>;
 def Phantom_ExchangeKindAttr : Phantom_EnumAttr<Phantom_ExchangeKind, "exchange_kind">;
 
+def Phantom_StreamKind : Phantom_Enum<"StreamKind", "queue of a GPU, whose commands run in order", [
+  I32EnumCase<"Compute", 0, "compute">,
+  I32EnumCase<"Exchange", 1, "exchange">
+]>;
+def Phantom_StreamKindAttr : Phantom_EnumAttr<Phantom_StreamKind, "stream">;
+
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//

@@ -24,6 +24,11 @@ def Phantom_TokenType : TypeDef<Phantom_Dialect, "Token"> {
   let summary = "an exchange in flight";
 }
 
+def Phantom_EventType : TypeDef<Phantom_Dialect, "Event"> {
+  let mnemonic = "event";
+  let summary = "a point in a stream of a GPU";
+}
+
 def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
                                          DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "c = epilogue(a·b + bias (+ c))";
@@ -123,6 +128,48 @@ def Phantom_ExchangeWaitOp : Phantom_Op<"exchange_wait", [DeclareOpInterfaceMeth
   }];
   let arguments = (ins Phantom_TokenType:$token, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination);
   let assemblyFormat = "$token `,` $window (`into` $destination^)? attr-dict `:` type($window) (`,` type($destination)^)?";
+}
+
+def Phantom_CollectiveOp : Phantom_Op<"collective", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+                                                     DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+                                                     Phantom_BufferExchange]> {
+  let summary = "a whole exchange on a stream of a GPU";
+  let description = [{
+    Blocks are contiguous. The window is this rank's own memory: of an all-gather, the gathered tensor, of which the rank has
+    written its slot; of a reduction, what the rank adds. GEMMs and kernels are on the compute stream; what runs on another stream is
+    ordered by events only.
+
+    Example: `phantom.collective <reduce_scatter> %w into %s on @mesh "phantom" : memref<16x64xf32>, memref<4x64xf32>`.
+
+    The verifier refuses reductions without a destination, gathers with one, sizes that do not fit, and strided memory.
+  }];
+  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination,
+                       FlatSymbolRefAttr:$mesh, StrAttr:$axis,
+                       DefaultValuedAttr<Phantom_StreamKindAttr, "StreamKind::Exchange">:$stream);
+  let assemblyFormat = "$kind $window (`into` $destination^)? `on` $mesh $axis attr-dict `:` type(operands)";
+  let hasVerifier = 1;
+}
+
+def Phantom_EventRecordOp : Phantom_Op<"event_record", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "marks the work that is queued on a stream so far";
+  let description = [{
+    Example: `%e = phantom.event_record <compute>`.
+  }];
+  let arguments = (ins Phantom_StreamKindAttr:$stream);
+  let results = (outs Phantom_EventType:$event);
+  let assemblyFormat = "$stream attr-dict";
+}
+
+def Phantom_EventWaitOp : Phantom_Op<"event_wait", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "what follows on a stream runs after what an event marks";
+  let description = [{
+    Does not block the host. Example: `phantom.event_wait %e <exchange>`.
+
+    The verifier refuses the stream that records the event: it runs in order anyway.
+  }];
+  let arguments = (ins Phantom_EventType:$event, Phantom_StreamKindAttr:$stream);
+  let assemblyFormat = "$event $stream attr-dict";
+  let hasVerifier = 1;
 }
 
 def Phantom_LaunchOp : Phantom_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {

@@ -1,0 +1,25 @@
+//===- KernelLowering.h - What kernels for CPUs and GPUs share --*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_CONVERSION_KERNELLOWERING_H
+#define PHANTOM_CONVERSION_KERNELLOWERING_H
+
+#include "mlir/Pass/PassManager.h"
+
+namespace mlir::phantom {
+
+/// Turns functions of f32 into polynomials, which LLVM vectorises. f64 is left to a library.
+LogicalResult approximateMath(Operation *kernels);
+
+/// Adds passes from loops on buffers to the LLVM dialect. Functions take bare pointers, and call the C
+/// library.
+void addLoopsToLLVMPasses(OpPassManager &pm);
+
+} // namespace mlir::phantom
+
+#endif // PHANTOM_CONVERSION_KERNELLOWERING_H
