@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 add_library(PhantomCompiler INTERFACE)
 set(PHANTOM_COMPILER_LIBRARIES
   PhantomIR PhantomTransforms PhantomConversion PhantomPipelines PhantomONNXReader PhantomONNXImport PhantomONNXWriter
-  PhantomONNXExport PhantomStepProgram PhantomCpuTarget PhantomDriver)
+  PhantomONNXExport PhantomStepProgram PhantomCpuTarget PhantomGpuTarget PhantomDriver)
 target_link_libraries(PhantomCompiler INTERFACE ${PHANTOM_COMPILER_LIBRARIES})
 
 foreach(library phantom_rt PhantomCompiler)

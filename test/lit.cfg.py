@@ -7,6 +7,7 @@
 # ===-----------------------------------------------------------------------=== #
 
 import os
+import shutil
 
 import lit.formats
 from lit.llvm import llvm_config
@@ -27,6 +28,9 @@ for name in ("TSAN_OPTIONS", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
 if config.phantom_sanitize:
     config.available_features.add("sanitizer")
     config.available_features.add(f"sanitizer-{config.phantom_sanitize}")
+
+if shutil.which("ptxas"):
+    config.available_features.add("cuda-toolkit")
 
 llvm_config.use_default_substitutions()
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)

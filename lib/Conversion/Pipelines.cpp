@@ -15,7 +15,8 @@
 using namespace mlir;
 using namespace mlir::phantom;
 
-void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options) {
+/// From tensors with states to GEMMs of `library`.
+static void addGemmPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, GemmLibrary library) {
   pm.addPass(createPhantomStripStates());
   if (options.precision == Precision::F64)
     pm.addPass(createPhantomConvertPrecision({Precision::F64}));
@@ -24,10 +25,17 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
   pm.addPass(createCSEPass());
   if (options.mergeGemms)
     pm.addPass(createPhantomMergeGemms());
-  if (options.fuseEpilogues)
-    pm.addPass(createPhantomFuseEpilogues());
+  if (options.fuseEpilogues) {
+    PhantomFuseEpiloguesOptions epilogues;
+    epilogues.library = library;
+    pm.addPass(createPhantomFuseEpilogues(epilogues));
+  }
+}
+
+/// To kernels on buffers, beside which exchanges run.
+static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options) {
   ConvertPhantomToLinalgOptions toLinalg;
-  // The GEMM library has no f64.
+  // The GEMM libraries have no f64.
   toLinalg.referenceGemm = options.referenceGemm || options.precision == Precision::F64;
   toLinalg.fuse = options.fuseElementwise;
   pm.addPass(createConvertPhantomToLinalg(toLinalg));
@@ -38,14 +46,37 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
   pm.addPass(createPhantomBufferize({options.elideCopies}));
   pm.addPass(createPhantomOutlineKernels());
   pm.addPass(createPhantomOverlapExchanges({options.overlap}));
+}
+
+static void addMemoryPasses(OpPassManager &pm, const ToCpuPipelineOptions &options) {
   pm.addPass(createPhantomPlanMemory({options.planMemory}));
   pm.addPass(createCSEPass());
   pm.addPass(createPhantomVerifyProgram());
+}
+
+void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options) {
+  addGemmPasses(pm, options, GemmLibrary::Cpu);
+  addBufferPasses(pm, options);
+  addMemoryPasses(pm, options);
   pm.addPass(createConvertPhantomKernelsToLLVM());
+}
+
+void mlir::phantom::buildToCudaPipeline(OpPassManager &pm, const ToCudaPipelineOptions &options) {
+  addGemmPasses(pm, options, GemmLibrary::CublasLt);
+  pm.addPass(createPhantomPackExchanges());
+  addBufferPasses(pm, options);
+  pm.addPass(createPhantomScheduleStreams());
+  addMemoryPasses(pm, options);
+  ConvertPhantomKernelsToGpuOptions toGpu;
+  toGpu.chips.assign(options.chips.begin(), options.chips.end());
+  pm.addPass(createConvertPhantomKernelsToGpu(toGpu));
 }
 
 void mlir::phantom::registerConversionPipelines() {
   PassPipelineRegistration<ToCpuPipelineOptions>(
       "phantom-to-cpu-pipeline", "from functions on tensors to a step program with CPU kernels",
       buildToCpuPipeline);
+  PassPipelineRegistration<ToCudaPipelineOptions>(
+      "phantom-to-cuda-pipeline",
+      "from functions on tensors to a step program for GPUs, with kernels for them", buildToCudaPipeline);
 }

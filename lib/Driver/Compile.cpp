@@ -142,11 +142,64 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
     phantom::buildInferPipeline(pm, train);
 }
 
-} // namespace
+void setLowering(mlir::phantom::ToCpuPipelineOptions &lowering, const phantom::CompileOptions &options) {
+  lowering.mergeGemms = options.optimizations.mergeGemms;
+  lowering.fuseEpilogues = options.optimizations.fuseEpilogues;
+  lowering.fuseElementwise = options.optimizations.fuseElementwise;
+  lowering.hoistUpdates = options.optimizations.hoistUpdates;
+  lowering.elideCopies = options.optimizations.elideCopies;
+  lowering.overlap = options.optimizations.overlapExchanges;
+  lowering.planMemory = options.optimizations.planMemory;
+  lowering.referenceGemm = options.referenceGemm;
+  if (options.doublePrecision)
+    lowering.precision = mlir::phantom::Precision::F64;
+}
 
-Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const CompileOptions &options) {
+/// What a device adds to the way from a model to a program.
+struct CpuDevice {
+  using Compiled = phantom::CompiledProgram;
+
+  static void buildPipeline(PassManager &pm, const phantom::CompileOptions &options) {
+    mlir::phantom::ToCpuPipelineOptions lowering;
+    setLowering(lowering, options);
+    mlir::phantom::buildToCpuPipeline(pm, lowering);
+  }
+  static Expected<Compiled> compile(ModuleOp module, const phantom::CompileOptions &) {
+    return mlir::phantom::compileForCpu(module);
+  }
+  static phantom::rt::Program &program(Compiled &compiled) { return compiled.executable.program; }
+};
+
+struct GpuDevice {
+  using Compiled = phantom::CompiledGpuProgram;
+
+  static void buildPipeline(PassManager &pm, const phantom::CompileOptions &options) {
+    mlir::phantom::ToCudaPipelineOptions lowering;
+    setLowering(lowering, options);
+    for (const std::string &chip : options.chips)
+      lowering.chips.push_back(chip);
+    mlir::phantom::buildToCudaPipeline(pm, lowering);
+  }
+  static Expected<Compiled> compile(ModuleOp module, const phantom::CompileOptions &options) {
+    return mlir::phantom::compileForGpu(module, options.gpu);
+  }
+  static phantom::rt::Program &program(Compiled &compiled) { return compiled.program; }
+};
+
+/// Sources of parameters are relative to the model's folder.
+void resolveSources(phantom::rt::Program &program, StringRef model) {
+  for (phantom::rt::Parameter &parameter : program.parameters)
+    if (parameter.init.source && sys::path::is_relative(parameter.init.source->file)) {
+      SmallString<128> path(sys::path::parent_path(model));
+      sys::path::append(path, parameter.init.source->file);
+      parameter.init.source->file = path.str().str();
+    }
+}
+
+template <typename Device>
+Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::CompileOptions &options) {
   mlir::DialectRegistry registry;
-  registerAllDialects(registry);
+  phantom::registerAllDialects(registry);
   // Modules are small: threads would cost more than they give.
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   Diagnostics diagnostics(context, options.remarks, options.strict);
@@ -170,36 +223,30 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
       function.erase();
 
   PassManager back(&context, "builtin.module");
-  mlir::phantom::ToCpuPipelineOptions lowering;
-  lowering.mergeGemms = options.optimizations.mergeGemms;
-  lowering.fuseEpilogues = options.optimizations.fuseEpilogues;
-  lowering.fuseElementwise = options.optimizations.fuseElementwise;
-  lowering.hoistUpdates = options.optimizations.hoistUpdates;
-  lowering.elideCopies = options.optimizations.elideCopies;
-  lowering.overlap = options.optimizations.overlapExchanges;
-  lowering.planMemory = options.optimizations.planMemory;
-  lowering.referenceGemm = options.referenceGemm;
-  if (options.doublePrecision)
-    lowering.precision = mlir::phantom::Precision::F64;
-  mlir::phantom::buildToCpuPipeline(back, lowering);
+  Device::buildPipeline(back, options);
   if (failed(back.run(**module)))
     return diagnostics.error("cannot lower '" + model + "'");
-
-  Expected<CompiledProgram> compiled = mlir::phantom::compileForCpu(**module);
+  Expected<typename Device::Compiled> compiled = Device::compile(**module, options);
   if (!compiled)
     return diagnostics.error(toString(compiled.takeError()));
-  rt::Program &program = compiled->executable.program;
+  phantom::rt::Program &program = Device::program(*compiled);
   program.ghostWidth = options.ghostWidth;
   program.classes = classes; // a train step alone does not return the output
-  for (rt::Parameter &parameter : program.parameters)
-    if (parameter.init.source && sys::path::is_relative(parameter.init.source->file)) {
-      SmallString<128> path(sys::path::parent_path(model));
-      sys::path::append(path, parameter.init.source->file);
-      parameter.init.source->file = path.str().str();
-    }
+  resolveSources(program, model);
   if (options.onCompiled && failed(options.onCompiled(*dense, program)))
     return diagnostics.error("cannot use '" + model + "'");
   return compiled;
+}
+
+} // namespace
+
+Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const CompileOptions &options) {
+  return compileFor<CpuDevice>(model, options);
+}
+
+Expected<phantom::CompiledGpuProgram> phantom::compileModelForGpu(StringRef model,
+                                                                  const CompileOptions &options) {
+  return compileFor<GpuDevice>(model, options);
 }
 
 std::string phantom::printModel(ModuleOp model) {

@@ -8,6 +8,7 @@
 
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 #include "phantom/InitAll.h"
+#include "phantom/Target/GPU/Compile.h"
 #include "phantom/Target/ONNX/Export.h"
 #include "phantom/Target/ONNX/Import.h"
 #include "phantom/Target/StepProgram/StepProgram.h"
@@ -45,8 +46,12 @@ static cl::opt<bool> listOperators("list-onnx-operators",
                                    cl::cat(category));
 static cl::opt<bool>
     toStepProgram("phantom-to-step-program",
-                  cl::desc("Read IR behind phantom-to-cpu-pipeline, print its step program as JSON"),
+                  cl::desc("Read IR behind a pipeline to the CPU or CUDA, print its step program as JSON"),
                   cl::cat(category));
+static cl::opt<bool> gpuResources(
+    "phantom-gpu-resources",
+    cl::desc("Read IR behind phantom-to-cuda-pipeline, compile its kernels, print what each takes of a chip"),
+    cl::cat(category));
 static cl::opt<std::string>
     output("o", cl::desc("Where the result goes; an import's weights go to the same name with .safetensors"),
            cl::value_desc("file"), cl::cat(category));
@@ -199,12 +204,32 @@ static int exportModel() {
   return writeExport(*module, trained ? &*trained : nullptr);
 }
 
+static OwningOpRef<ModuleOp> readProgram(MLIRContext &context) {
+  return parseSourceFile<ModuleOp>(input.empty() ? StringRef("-") : StringRef(input), &context);
+}
+
+static int printGpuResources() {
+  DialectRegistry registry;
+  ::phantom::registerAllDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  OwningOpRef<ModuleOp> module = readProgram(context);
+  if (!module)
+    return 1;
+  Expected<mlir::phantom::CompiledGpuProgram> compiled = mlir::phantom::compileForGpu(*module);
+  if (!compiled)
+    return fail(toString(compiled.takeError()));
+  outs() << "| kernel | chip | registers | spilled bytes | stack bytes |\n| --- | --- | --- | --- | --- |\n";
+  for (const ::phantom::rt::KernelResources &kernel : compiled->resources)
+    outs() << "| " << kernel.kernel << " | " << kernel.chip << " | " << kernel.registers << " | "
+           << kernel.spillBytes << " | " << kernel.stackBytes << " |\n";
+  return 0;
+}
+
 static int printStepProgram() {
   DialectRegistry registry;
   ::phantom::registerAllDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(input.empty() ? StringRef("-") : StringRef(input), &context);
+  OwningOpRef<ModuleOp> module = readProgram(context);
   if (!module)
     return 1;
   FailureOr<::phantom::rt::Program> program = mlir::phantom::exportStepProgram(*module);
@@ -232,7 +257,10 @@ int main(int argc, char **argv) {
   }
   if (toStepProgram)
     return printStepProgram();
+  if (gpuResources)
+    return printGpuResources();
   if (!importOnnx)
-    return fail("say what to do: --import-onnx, --export-onnx or --phantom-to-step-program");
+    return fail(
+        "say what to do: --import-onnx, --export-onnx, --phantom-to-step-program or --phantom-gpu-resources");
   return importModel();
 }

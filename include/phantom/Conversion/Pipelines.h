@@ -19,6 +19,7 @@ class OpPassManager;
 
 namespace mlir::phantom {
 
+/// Of both pipelines.
 struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
   Option<bool> overlap{*this, "overlap", llvm::cl::desc("start exchanges early and wait late"),
                        llvm::cl::init(true)};
@@ -45,10 +46,18 @@ struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
                               llvm::cl::init(Precision::F32)};
 };
 
+struct ToCudaPipelineOptions : ToCpuPipelineOptions {
+  ListOption<std::string> chips{*this, "chips",
+                                llvm::cl::desc("GPUs to compile for, such as sm_90; default: all")};
+};
+
 /// From functions on (partitioned) tensors to a verified step program with kernels in the LLVM dialect.
 void buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options);
 
-/// `phantom-to-cpu-pipeline`.
+/// As `buildToCpuPipeline`, to a step program for GPUs with kernels in a gpu.module.
+void buildToCudaPipeline(OpPassManager &pm, const ToCudaPipelineOptions &options);
+
+/// `phantom-to-cpu-pipeline` and `phantom-to-cuda-pipeline`.
 void registerConversionPipelines();
 
 } // namespace mlir::phantom

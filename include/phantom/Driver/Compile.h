@@ -12,6 +12,7 @@
 #include "phantom/Driver/Optimizations.h"
 #include "phantom/Pipelines/Pipelines.h"
 #include "phantom/Target/CPU/Compile.h"
+#include "phantom/Target/GPU/Compile.h"
 #include "phantom/Target/ONNX/Import.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -26,6 +27,7 @@
 
 namespace phantom {
 
+using rt::CompiledGpuProgram;
 using rt::CompiledProgram;
 
 /// What to compile a model for. Enumerations are those of the passes.
@@ -49,6 +51,8 @@ struct CompileOptions {
   onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;
   std::string dataDir;                          ///< of external data; empty: the model's folder
   std::map<std::string, std::string> constants; ///< .npy files of inputs that become constants
+  std::vector<std::string> chips;               ///< GPUs to compile for, such as "sm_90"; empty: all
+  mlir::phantom::GpuCompileOptions gpu;         ///< what to make for them
   bool remarks = false;                         ///< print the passes' remarks
   bool strict = false;                          ///< a warning (an option without effect) is an error
   /// If set, called with the model as it was read and the program that was made of it. A failure of it, which
@@ -59,6 +63,9 @@ struct CompileOptions {
 /// Reads `model` (.onnx, .mlir or .mlirbc), and compiles it for this CPU. The returned error is one line that
 /// names the file and place; warnings are printed to standard error.
 llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model, const CompileOptions &options);
+
+/// As `compileModel`, for GPUs.
+llvm::Expected<CompiledGpuProgram> compileModelForGpu(llvm::StringRef model, const CompileOptions &options);
 
 /// The text of a model that CompileOptions::onCompiled got.
 std::string printModel(mlir::ModuleOp model);

@@ -14,6 +14,7 @@
 #include "phantom-rt/Program.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
@@ -44,6 +45,12 @@ int64_t countTrainable(const rt::Program &program, ModuleOp module);
 /// Flops and ring-model elements of one call of the function.
 void addCosts(func::FuncOp function, rt::Costs &costs);
 
+/// The program's kernels, where they are for GPUs.
+gpu::GPUModuleOp gpuKernels(ModuleOp module);
+
+/// What a kernel for GPUs does with its arguments.
+FailureOr<std::vector<rt::KernelArgument>> toKernelArguments(gpu::GPUFuncOp kernel);
+
 /// Exports functions one after the other, with the program's tables of windows, exchanges, constants and
 /// kernels.
 class FunctionExporter {
@@ -60,6 +67,8 @@ private:
   LogicalResult exportLaunch(LaunchOp op, rt::Function &result);
   LogicalResult exportStart(ExchangeStartOp op, rt::Function &result);
   LogicalResult exportWait(ExchangeWaitOp op, rt::Function &result);
+  LogicalResult exportCollective(CollectiveOp op, rt::Function &result);
+  FailureOr<rt::Exchange> toExchange(ExchangeOpInterface op, Value window);
   FailureOr<rt::BufferRef> resolve(Operation *user, Value buffer);
   FailureOr<rt::BufferRef> resolveSlot(WindowSlotOp slot);
   FailureOr<uint32_t> exportConstant(Operation *user, StringRef name);
@@ -68,6 +77,7 @@ private:
   rt::Program &program;
   llvm::DenseMap<Value, uint32_t> windows;   ///< of the current function
   llvm::DenseMap<Value, uint32_t> exchanges; ///< by the start's token
+  llvm::DenseMap<Value, uint32_t> events;    ///< of the current function
   llvm::StringMap<uint32_t> kernels, constants;
 };
 

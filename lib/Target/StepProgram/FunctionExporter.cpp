@@ -251,10 +251,21 @@ LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
 LogicalResult FunctionExporter::exportLaunch(LaunchOp op, rt::Function &result) {
   StringRef name = op.getKernel().getLeafReference().getValue();
   auto [kernel, inserted] = kernels.try_emplace(name, program.kernels.size());
-  if (inserted)
-    program.kernels.push_back(name.str());
   rt::KernelCommand command;
   command.kernel = kernel->second;
+  if (gpu::GPUModuleOp kernelModule = gpuKernels(module)) {
+    auto function = kernelModule.lookupSymbol<gpu::GPUFuncOp>(name);
+    if (!function || !function.getKnownGridSize() || !function.getKnownBlockSize())
+      return op.emitOpError("calls @") << name << ", which is no gpu.func of known grid and block size";
+    command.shape = {(*function.getKnownGridSize())[0], (*function.getKnownBlockSize())[0]};
+    FailureOr<std::vector<rt::KernelArgument>> arguments = toKernelArguments(function);
+    if (failed(arguments))
+      return failure();
+    if (inserted)
+      program.kernelArguments.push_back(std::move(*arguments));
+  }
+  if (inserted)
+    program.kernels.push_back(name.str());
   command.location = toLocationString(op.getLoc());
   for (Value operand : op->getOperands()) {
     FailureOr<rt::BufferRef> ref = resolve(op, operand);
@@ -278,30 +289,39 @@ static rt::ExchangeKind toExchangeKind(ExchangeKind kind) {
   llvm_unreachable("unknown exchange");
 }
 
-LogicalResult FunctionExporter::exportStart(ExchangeStartOp op, rt::Function &result) {
-  if (!op.getWindow().getDefiningOp<WindowOp>())
+/// The exchange on `window`, which has one part per rank where `op` is an exchange_start of a reduction.
+FailureOr<rt::Exchange> FunctionExporter::toExchange(ExchangeOpInterface op, Value window) {
+  auto definition = window.getDefiningOp<WindowOp>();
+  if (!definition)
     return op.emitOpError("is on no phantom.window");
-  auto window = cast<MemRefType>(op.getWindow().getType());
-  FailureOr<rt::ElementType> element = toElementType(op, window.getElementType());
+  FailureOr<rt::ElementType> element = toElementType(op, cast<MemRefType>(window.getType()).getElementType());
   if (failed(element))
     return failure();
   rt::Exchange exchange;
-  exchange.name = op.getWindow().getDefiningOp<WindowOp>().getName().str();
-  exchange.kind = toExchangeKind(op.getKind());
-  exchange.window = windows.at(op.getWindow());
+  exchange.name = definition.getName().str();
+  exchange.kind = toExchangeKind(op.getExchangeKind());
+  exchange.window = windows.at(window);
   exchange.element = *element;
   exchange.location = toLocationString(op.getLoc());
+  return exchange;
+}
+
+LogicalResult FunctionExporter::exportStart(ExchangeStartOp op, rt::Function &result) {
+  FailureOr<rt::Exchange> exchange = toExchange(op, op.getWindow());
+  if (failed(exchange))
+    return failure();
   // The full tensor as [outer, p, inner].
-  ArrayRef<int64_t> shape = window.getShape();
+  ArrayRef<int64_t> shape = cast<MemRefType>(op.getWindow().getType()).getShape();
   if (op.getKind() != ExchangeKind::AllGather)
     shape = shape.drop_front();
   for (auto [d, extent] : llvm::enumerate(shape))
-    (static_cast<int64_t>(d) < static_cast<int64_t>(op.getDim()) ? exchange.outer : exchange.inner) *= extent;
+    (static_cast<int64_t>(d) < static_cast<int64_t>(op.getDim()) ? exchange->outer : exchange->inner) *=
+        extent;
   if (op.getKind() != ExchangeKind::AllReduce)
-    exchange.inner /= program.ranks;
+    exchange->inner /= program.ranks;
   uint32_t index = program.exchanges.size();
   exchanges[op.getToken()] = index;
-  program.exchanges.push_back(std::move(exchange));
+  program.exchanges.push_back(std::move(*exchange));
   append(result, rt::ExchangeStartCommand{index});
   return success();
 }
@@ -317,6 +337,43 @@ LogicalResult FunctionExporter::exportWait(ExchangeWaitOp op, rt::Function &resu
     program.exchanges[index].destination = *destination;
   }
   append(result, rt::ExchangeWaitCommand{index});
+  return success();
+}
+
+static rt::StreamKind toStreamKind(StreamKind stream) {
+  switch (stream) {
+  case StreamKind::Compute:
+    return rt::StreamKind::Compute;
+  case StreamKind::Exchange:
+    return rt::StreamKind::Exchange;
+  }
+  llvm_unreachable("unknown stream");
+}
+
+LogicalResult FunctionExporter::exportCollective(CollectiveOp op, rt::Function &result) {
+  FailureOr<rt::Exchange> exchange = toExchange(op, op.getWindow());
+  if (failed(exchange))
+    return failure();
+  const bool gathers = op.getKind() == ExchangeKind::AllGather;
+  exchange->inner = cast<MemRefType>(op.getWindow().getType()).getNumElements();
+  if (op.getKind() != ExchangeKind::AllReduce)
+    exchange->inner /= program.ranks;
+  rt::CollectiveCommand command;
+  command.exchange = program.exchanges.size();
+  command.stream = toStreamKind(op.getStream());
+  command.count = exchange->inner;
+  command.element = exchange->element;
+  command.send = {rt::Region::Window, exchange->window, 0,
+                  gathers ? command.count * rt::byteWidth(command.element) : 0};
+  command.receive = {rt::Region::Window, exchange->window, 0, 0};
+  if (!gathers) {
+    FailureOr<rt::BufferRef> destination = resolve(op, op.getDestination());
+    if (failed(destination))
+      return failure();
+    command.receive = *destination;
+  }
+  program.exchanges.push_back(std::move(*exchange));
+  append(result, command);
   return success();
 }
 
@@ -340,6 +397,18 @@ LogicalResult FunctionExporter::exportOp(Operation &op, rt::Function &result) {
     return exportStart(start, result);
   if (auto wait = dyn_cast<ExchangeWaitOp>(op))
     return exportWait(wait, result);
+  if (auto collective = dyn_cast<CollectiveOp>(op))
+    return exportCollective(collective, result);
+  if (auto record = dyn_cast<EventRecordOp>(op)) {
+    const auto event = static_cast<uint32_t>(result.events++);
+    events[record.getEvent()] = event;
+    append(result, rt::EventRecordCommand{event, toStreamKind(record.getStream())});
+    return success();
+  }
+  if (auto wait = dyn_cast<EventWaitOp>(op)) {
+    append(result, rt::EventWaitCommand{events.at(wait.getEvent()), toStreamKind(wait.getStream())});
+    return success();
+  }
   bool namesBuffer =
       isa<WindowSlotOp, memref::GetGlobalOp, ViewLikeOpInterface>(op) || matchPattern(&op, m_Constant());
   return namesBuffer ? success()
@@ -349,6 +418,7 @@ LogicalResult FunctionExporter::exportOp(Operation &op, rt::Function &result) {
 LogicalResult FunctionExporter::exportFunction(func::FuncOp function) {
   windows.clear();
   exchanges.clear();
+  events.clear();
   rt::Function result;
   result.name = function.getName() == "forward" ? "infer" : function.getName().str();
   for (Type type : llvm::concat<const Type>(function.getArgumentTypes(), function.getResultTypes()))

@@ -47,6 +47,7 @@ static LogicalResult exportTables(ModuleOp module, rt::Program &program) {
 
 FailureOr<rt::Program> mlir::phantom::exportStepProgram(ModuleOp module) {
   rt::Program program;
+  program.device = gpuKernels(module) ? rt::DeviceKind::Gpu : rt::DeviceKind::Cpu;
   if (failed(exportTables(module, program)))
     return failure();
   FunctionExporter exporter(module, program);

@@ -8,11 +8,10 @@
 
 #include "phantom-rt/Kernels.h"
 
+#include "../Core/LinkObject.h"
 #include "phantom-rt/Error.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
-#include "llvm/Support/TargetSelect.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -46,43 +45,23 @@ Error checkRunsOn(const TargetCpu &target, const TargetCpu &host) {
 
 std::string kernelSymbol(StringRef kernel) { return (kernel + ".packed").str(); }
 
-/// A JIT that has linked `object` against this process (its C library).
-static Expected<std::shared_ptr<orc::LLJIT>> link(const MemoryBuffer &object) {
-  static const bool initialized = [] { return InitializeNativeTarget(), true; }(); // once, in any thread
-  (void)initialized;
-  Expected<std::unique_ptr<orc::LLJIT>> jit = orc::LLJITBuilder().create();
-  if (!jit)
-    return jit.takeError();
-  auto process =
-      orc::DynamicLibrarySearchGenerator::GetForCurrentProcess((*jit)->getDataLayout().getGlobalPrefix());
-  if (!process)
-    return process.takeError();
-  (*jit)->getMainJITDylib().addGenerator(std::move(*process));
-  auto view = MemoryBuffer::getMemBuffer(object.getMemBufferRef(), /*RequiresNullTerminator=*/false);
-  if (Error error = (*jit)->addObjectFile(std::move(view)))
-    return error;
-  return std::shared_ptr<orc::LLJIT>(std::move(*jit));
-}
-
 Expected<CompiledProgram> linkProgram(Program program, std::shared_ptr<MemoryBuffer> object,
                                       TargetCpu target) {
   CompiledProgram result;
   result.executable.program = std::move(program);
   result.object = std::move(object);
   result.target = std::move(target);
-  const std::vector<std::string> &names = result.executable.program.kernels;
-  if (names.empty())
+  std::vector<std::string> symbols;
+  for (const std::string &kernel : result.executable.program.kernels)
+    symbols.push_back(kernelSymbol(kernel));
+  if (symbols.empty())
     return result;
-  Expected<std::shared_ptr<orc::LLJIT>> jit = link(*result.object);
-  if (!jit)
-    return jit.takeError();
-  for (const std::string &name : names) {
-    auto address = (*jit)->lookup(kernelSymbol(name));
-    if (!address)
-      return address.takeError();
-    result.executable.kernels.push_back(address->toPtr<KernelFunction>());
-  }
-  result.code = std::move(*jit);
+  Expected<LinkedObject> linked = linkObject(*result.object, symbols);
+  if (!linked)
+    return linked.takeError();
+  for (void *address : linked->addresses)
+    result.executable.kernels.push_back(reinterpret_cast<KernelFunction>(address));
+  result.code = std::move(linked->code);
   return result;
 }
 

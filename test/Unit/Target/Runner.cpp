@@ -18,7 +18,11 @@
 
 #include <cstring>
 
-using namespace mlir;
+using mlir::DialectRegistry;
+using mlir::MLIRContext;
+using mlir::ModuleOp;
+using mlir::OwningOpRef;
+using mlir::PassManager;
 namespace rt = ::phantom::rt;
 using ::phantom::test::Runner;
 
@@ -48,9 +52,9 @@ mlir::phantom::CompiledProgram compile(const std::string &ir, const std::string 
   return valueOrAbort(mlir::phantom::compileForCpu(*module));
 }
 
-int64_t elementCount(const rt::TensorType &type) { return type.elements(); }
+} // namespace
 
-void store(const rt::TensorType &type, std::byte *memory, const std::vector<double> &values) {
+void phantom::test::store(const rt::TensorType &type, std::byte *memory, const std::vector<double> &values) {
   for (size_t i = 0; i < values.size(); ++i) {
     switch (type.element) {
     case rt::ElementType::F32:
@@ -68,16 +72,14 @@ void store(const rt::TensorType &type, std::byte *memory, const std::vector<doub
   }
 }
 
-std::vector<double> load(const rt::TensorType &type, const std::byte *memory) {
-  std::vector<double> values(elementCount(type));
+std::vector<double> phantom::test::load(const rt::TensorType &type, const std::byte *memory) {
+  std::vector<double> values(type.elements());
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = type.element == rt::ElementType::F32   ? reinterpret_cast<const float *>(memory)[i]
                 : type.element == rt::ElementType::F64 ? reinterpret_cast<const double *>(memory)[i]
                                                        : reinterpret_cast<const int64_t *>(memory)[i];
   return values;
 }
-
-} // namespace
 
 Runner::Runner(const std::string &ir, const std::string &options, const std::string &function)
     : compiled(compile(ir, options)) {

@@ -20,6 +20,10 @@
 
 namespace phantom::test {
 
+/// Copies values to memory of that type, and back.
+void store(const rt::TensorType &type, std::byte *memory, const std::vector<double> &values);
+std::vector<double> load(const rt::TensorType &type, const std::byte *memory);
+
 /// Compiles IR through `phantom-to-cpu-pipeline` and runs one of its functions on all ranks. Failures abort
 /// the test's process: nothing of what follows would make sense.
 class Runner {
