@@ -150,6 +150,8 @@ static int cudaEventElapsedTime(Sim &sim, float *milliseconds, gpu::Event begin,
   }
   if (!first->record->done || !last->record->done)
     return cudaErrorNotReady;
+  sim.observe(*first->record);
+  sim.observe(*last->record);
   *milliseconds = float(1e3 * (last->record->end - first->record->end));
   return cudaSuccess;
 }

@@ -117,9 +117,8 @@ private:
 void TwinRun::findPieces() {
   std::vector<std::pair<uintptr_t, uintptr_t>> ranges;
   for (auto [argument, address] : llvm::zip(launch.twin->arguments, launch.arguments))
-    if (argument.bytes > 0)
-      ranges.emplace_back(reinterpret_cast<uintptr_t>(address),
-                          reinterpret_cast<uintptr_t>(address) + uintptr_t(argument.bytes));
+    ranges.emplace_back(reinterpret_cast<uintptr_t>(address),
+                        reinterpret_cast<uintptr_t>(address) + uintptr_t(argument.bytes));
   llvm::sort(ranges);
   for (auto [begin, end] : ranges) {
     if (pieces.empty() || begin >= pieces.back().end) {
@@ -164,7 +163,8 @@ std::string TwinRun::runBlocks(std::mt19937_64 &random) {
   for (auto [argument, address] : llvm::zip(launch.twin->arguments, addresses))
     for (Piece &piece : pieces) {
       const auto begin = reinterpret_cast<uintptr_t>(address);
-      if (argument.bytes > 0 && begin >= piece.begin && begin < piece.end) {
+      const bool inside = begin >= piece.begin && begin + uintptr_t(argument.bytes) <= piece.end;
+      if (inside && (argument.bytes > 0 || piece.size() == 0)) {
         address = piece.copy() + (begin - piece.begin);
         break;
       }
@@ -205,7 +205,8 @@ std::string TwinRun::runBlocks(std::mt19937_64 &random) {
 std::string TwinRun::run(int number, bool fill, std::mt19937_64 &random) {
   for (Piece &piece : pieces) {
     piece.storage.assign(piece.size() + 2 * redZone + alignment, redByte);
-    std::memcpy(piece.copy(), original(piece), piece.size());
+    if (piece.size() > 0)
+      std::memcpy(piece.copy(), original(piece), piece.size());
     for (const Segment &segment : piece.segments)
       if (fill && !segment.reads)
         std::fill_n(piece.copy() + segment.begin, segment.size, fillers[number]);

@@ -8,7 +8,6 @@
 
 #include "Bench.h"
 
-#include <atomic>
 #include <climits>
 #include <cstring>
 #include <thread>
@@ -649,6 +648,28 @@ TEST(SimNccl, FinalizeHangs) {
   expectViolation(ranks.bench, "ncclCommFinalize: hangs: it waits for its collectives");
 }
 
+TEST(SimNccl, AbortEndsAFinalize) {
+  GpuSimOptions options = withDevices(2);
+  options.hangSeconds = 60;
+  Ranks ranks(options, /*join=*/false);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank)
+    threads.emplace_back([&, rank] {
+      ranks.use(rank);
+      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
+  const int64_t before = ranks.bench.sim->counts().hostWaits;
+  std::thread waiter([&] { ranks.bench->ncclCommFinalize(ranks.comms[0]); });
+  while (ranks.bench.sim->counts().hostWaits == before)
+    std::this_thread::yield();
+  EXPECT_EQ(ranks.bench->ncclCommAbort(ranks.comms[0]), 0);
+  waiter.join();
+  EXPECT_EQ(ranks.bench.violations(), "");
+}
+
 TEST(SimNccl, DestroyedWhileQueued) {
   Ranks ranks(withDevices(2), /*join=*/false);
   std::vector<std::thread> threads;
@@ -784,12 +805,9 @@ TEST(SimNccl, AbortByAnotherThreadEndsAWait) {
   for (int rank = 0; rank < 2; ++rank)
     EXPECT_EQ(ranks.reduce(rank, memory[rank], memory[rank], 1), ncclInProgress);
   ranks.settle();
-  std::atomic<bool> waiting{false};
-  std::thread waiter([&] {
-    waiting = true;
-    EXPECT_EQ(ranks.bench->cudaStreamSynchronize(ranks.streams[0]), 0);
-  });
-  while (!waiting)
+  const int64_t before = ranks.bench.sim->counts().hostWaits;
+  std::thread waiter([&] { EXPECT_EQ(ranks.bench->cudaStreamSynchronize(ranks.streams[0]), 0); });
+  while (ranks.bench.sim->counts().hostWaits == before)
     std::this_thread::yield();
   EXPECT_EQ(ranks.bench->ncclCommAbort(ranks.comms[1]), 0);
   int status = -1;
