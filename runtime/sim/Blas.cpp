@@ -114,6 +114,9 @@ bool isSupported(const Matmul &matmul) {
   const auto is = [](const MatrixDescription &matrix, MatrixType type) { return matrix.type == int(type); };
   if (matmul.rows() == 0 || matmul.columns() == 0 || matmul.inner() == 0)
     return false;
+  for (int type : {description.biasType, description.hasBitMask() ? -1 : description.auxType})
+    if (type != -1 && type != matmul.d.type)
+      return false;
   if (description.computeType == compute64F)
     return is(matmul.a, MatrixType::F64) && is(matmul.b, MatrixType::F64) && is(matmul.c, MatrixType::F64) &&
            is(matmul.d, MatrixType::F64) && description.scaleType == int(MatrixType::F64) &&

@@ -42,6 +42,7 @@ struct MatmulDescription {
   const void *bias = nullptr; ///< read, or the bias gradient that is written
   const void *aux = nullptr;
   int64_t auxLeading = 0;
+  int biasType = -1, auxType = -1; ///< -1: as d; no other is supported
 
   bool hasBias() const { return epilogue & (EpilogueBias | EpilogueBiasGradient); }
   bool hasAux() const { return epilogue & EpilogueAux; }

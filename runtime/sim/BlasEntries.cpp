@@ -138,6 +138,12 @@ static int cublasLtMatmulDescSetAttribute(Sim &sim, gpu::MatmulDesc handle, int 
   case 12: // CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD
     assigned = assign(description->auxLeading, value, bytes);
     break;
+  case 22: // CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE
+    assigned = assign(description->auxType, value, bytes);
+    break;
+  case 26: // CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE
+    assigned = assign(description->biasType, value, bytes);
+    break;
   default:
     return sim.refuse(CUBLAS_STATUS_INVALID_VALUE, "the double does not know attribute " + Twine(attribute));
   }

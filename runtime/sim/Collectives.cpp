@@ -100,15 +100,17 @@ static void checkIssueOrder(Sim &sim, const Collective &collective, int rank) {
     return found == other.members.end() ? -1 : int(found - other.members.begin());
   };
   for (int peer = 0; peer < world.size(); ++peer) {
-    if (peer == rank || !collective.ops[peer] || !world.members[peer])
+    if (peer == rank || collective.issues[peer] == 0 || !world.members[peer])
       continue;
     for (const auto &[id, other] : sim.nccl.worlds) {
       const int own = rankOf(*other, world.members[rank]->device);
       const int theirs = rankOf(*other, world.members[peer]->device);
       if (other.get() == &world || own < 0 || theirs < 0)
         continue;
-      for (const auto &before : other->collectives)
-        if (before->ops[own] && before->ops[theirs] && before->issues[theirs] > collective.issues[peer]) {
+      for (const auto &before : llvm::reverse(other->collectives)) {
+        if (before->issues[theirs] != 0 && before->issues[theirs] < collective.issues[peer])
+          break;
+        if (before->issues[own] != 0 && before->issues[theirs] != 0) {
           sim.refuse(0, "the ranks use communicators in different orders: device " +
                             Twine(world.members[rank]->device) + " has the " + textOf(before->call) +
                             " of communicator " + Twine(other->number) + " before the " +
@@ -116,6 +118,7 @@ static void checkIssueOrder(Sim &sim, const Collective &collective, int rank) {
                             ", device " + Twine(world.members[peer]->device) + " after it");
           return;
         }
+      }
     }
   }
 }
@@ -189,26 +192,24 @@ bool isCollectiveReady(Sim &sim, Op &op, bool &progress) {
 
 // What each rank receives, before anybody's buffers change.
 static std::vector<std::vector<std::byte>> results(Sim &sim, const Collective &collective) {
-  const auto send = [&](int rank) {
-    return const_cast<const std::byte *>(
-        sim.memory.host(collective.ops[size_t(rank)]->command->collective->send));
-  };
-  const int ranks = int(collective.ops.size());
+  std::vector<const std::byte *> sent;
+  for (const std::shared_ptr<Op> &op : collective.ops)
+    sent.push_back(sim.memory.host(op->command->collective->send));
+  const int ranks = int(sent.size());
   const CollectiveCall &call = collective.call;
   const size_t block = call.count * ncclTypeBytes(call.type);
-  std::vector<std::vector<std::byte>> received(collective.ops.size());
-  for (int rank = 0; rank < ranks; ++rank) {
-    std::vector<std::byte> &result = received[size_t(rank)];
+  std::vector<std::vector<std::byte>> received(sent.size());
+  for (size_t rank = 0; rank < sent.size(); ++rank) {
+    std::vector<std::byte> &result = received[rank];
     if (call.kind == Kind::AllGather) {
-      for (int peer = 0; peer < ranks; ++peer)
-        result.insert(result.end(), send(peer), send(peer) + block);
+      for (const std::byte *part : sent)
+        result.insert(result.end(), part, part + block);
       continue;
     }
-    const size_t skipped = call.kind == Kind::ReduceScatter ? size_t(rank) * block : 0;
+    const size_t skipped = call.kind == Kind::ReduceScatter ? rank * block : 0;
+    const auto part = [&](int peer) { return sent[size_t(peer)] + skipped; };
     result.resize(block);
-    reduceBuffers(
-        call.type, call.operation, [&](int peer) { return send(peer) + skipped; }, ranks, call.count,
-        result.data());
+    reduceBuffers(call.type, call.operation, part, ranks, call.count, result.data());
   }
   return received;
 }
@@ -243,6 +244,7 @@ void runCollective(Sim &sim, Collective &collective) {
   // Nobody is done before everybody has come.
   for (const std::shared_ptr<Op> &op : collective.ops)
     sim.finish(*op, joined, begin);
+  collective.ops.clear();
 }
 
 } // namespace phantom::rt::sim

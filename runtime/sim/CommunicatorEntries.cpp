@@ -30,6 +30,7 @@ static constexpr unsigned configMagic = 0xcafebeef;
 bool waitFor(Sim &sim, function_ref<bool()> done, const char *what) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
+  ++sim.counts.hostWaits;
   while (!done()) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > sim.options.hangSeconds) {
       sim.refuse(0, Twine("hangs: it waits for ") + what);
@@ -259,6 +260,8 @@ static int ncclCommAbort(Sim &sim, gpu::Comm comm) {
     return ncclInvalidArgument;
   World &world = *found->world;
   const bool inUse = found->state == State::Joining || found->state == State::Ready;
+  // A thread that waits in a call of it goes on.
+  found->status = ncclInternalError;
   remove(sim, *found);
   if (inUse)
     breakWorld(world, ncclRemoteError);

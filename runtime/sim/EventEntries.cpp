@@ -122,6 +122,8 @@ static int cudaEventQuery(Sim &sim, gpu::Event event) {
     return cudaErrorInvalidResourceHandle;
   if (int status = checkAsked(sim, *found))
     return status;
+  if (int status = sim.forbiddenByCapture())
+    return status;
   sim.poll();
   if (int status = sim.devices[found->device].status)
     return status;
@@ -141,12 +143,15 @@ static int cudaEventElapsedTime(Sim &sim, float *milliseconds, gpu::Event begin,
   for (const Event *event : {first, last}) {
     if (int status = checkAsked(sim, *event))
       return status;
-    if (!event->timing || !event->record)
-      return sim.refuse(cudaErrorInvalidResourceHandle,
-                        event->timing ? "the event has no time" : "the event was created without timing");
+    if (!event->record)
+      return cudaErrorInvalidResourceHandle;
+    if (!event->timing)
+      return sim.refuse(cudaErrorInvalidResourceHandle, "the event was created without timing");
   }
   if (!first->record->done || !last->record->done)
     return cudaErrorNotReady;
+  sim.observe(*first->record);
+  sim.observe(*last->record);
   *milliseconds = float(1e3 * (last->record->end - first->record->end));
   return cudaSuccess;
 }

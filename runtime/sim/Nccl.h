@@ -30,8 +30,8 @@ struct Collective {
   int firstRank = 0;
   int64_t window = -1; ///< the registered window that has the gathered or reduced buffer; -1: none
   size_t offset = 0;   ///< in it
-  std::vector<std::shared_ptr<Op>> ops; ///< by rank; null: has not come
-  std::vector<uint64_t> issues;         ///< by rank: how many collectives its device had been given before
+  std::vector<std::shared_ptr<Op>> ops; ///< by rank; null: has not come; empty once it has run
+  std::vector<uint64_t> issues; ///< by rank: its number of all that its device is given; 0: has not come
 };
 
 /// The n-th window that the ranks register.

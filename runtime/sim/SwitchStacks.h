@@ -37,8 +37,8 @@ private:
   void (*body)(void *) = nullptr;
   void *data = nullptr;
   Stack *after = nullptr;
-  void *sanitizerFiber = nullptr; ///< of ThreadSanitizer
-  void *fakeStack = nullptr;      ///< of AddressSanitizer
+  [[maybe_unused]] void *sanitizerFiber = nullptr; ///< of ThreadSanitizer
+  [[maybe_unused]] void *fakeStack = nullptr;      ///< of AddressSanitizer
   const void *bottom = nullptr;
   size_t bytes = 0;
   bool ended = false;

@@ -69,10 +69,16 @@ static constexpr std::byte fillers[2] = {std::byte{0xa5}, std::byte{0x5a}};
 
 namespace {
 
+/// Bytes of a piece that a kernel uses alike.
+struct Segment {
+  size_t begin = 0, size = 0;
+  bool reads = false, writes = false;
+};
+
 /// Bytes of device memory that arguments share, and what a run did to a copy of them.
 struct Piece {
   uintptr_t begin = 0, end = 0;
-  std::vector<bool> reads, writes; ///< by byte
+  std::vector<Segment> segments;
   std::vector<std::byte> storage;
   std::vector<std::byte> results[2]; ///< by run
 
@@ -97,6 +103,7 @@ public:
 
 private:
   void findPieces();
+  void findSegments(Piece &piece);
   std::string runBlocks(std::mt19937_64 &random);
   std::byte *original(const Piece &piece) const { return host(reinterpret_cast<const void *>(piece.begin)); }
 
@@ -110,9 +117,8 @@ private:
 void TwinRun::findPieces() {
   std::vector<std::pair<uintptr_t, uintptr_t>> ranges;
   for (auto [argument, address] : llvm::zip(launch.twin->arguments, launch.arguments))
-    if (argument.bytes > 0)
-      ranges.emplace_back(reinterpret_cast<uintptr_t>(address),
-                          reinterpret_cast<uintptr_t>(address) + uintptr_t(argument.bytes));
+    ranges.emplace_back(reinterpret_cast<uintptr_t>(address),
+                        reinterpret_cast<uintptr_t>(address) + uintptr_t(argument.bytes));
   llvm::sort(ranges);
   for (auto [begin, end] : ranges) {
     if (pieces.empty() || begin >= pieces.back().end) {
@@ -121,19 +127,30 @@ void TwinRun::findPieces() {
     }
     pieces.back().end = std::max(pieces.back().end, end);
   }
-  for (Piece &piece : pieces) {
-    piece.reads.resize(piece.size());
-    piece.writes.resize(piece.size());
+  for (Piece &piece : pieces)
+    findSegments(piece);
+}
+
+// Splits a piece where an argument begins or ends.
+void TwinRun::findSegments(Piece &piece) {
+  std::vector<uintptr_t> borders;
+  for (auto [argument, address] : llvm::zip(launch.twin->arguments, launch.arguments))
+    for (uintptr_t border : {reinterpret_cast<uintptr_t>(address),
+                             reinterpret_cast<uintptr_t>(address) + uintptr_t(argument.bytes)})
+      if (argument.bytes > 0 && border >= piece.begin && border <= piece.end)
+        borders.push_back(border);
+  llvm::sort(borders);
+  borders.erase(llvm::unique(borders), borders.end());
+  for (size_t i = 0; i + 1 < borders.size(); ++i) {
+    Segment segment = {borders[i] - piece.begin, borders[i + 1] - borders[i]};
     for (auto [argument, address] : llvm::zip(launch.twin->arguments, launch.arguments)) {
       const auto begin = reinterpret_cast<uintptr_t>(address);
-      if (begin < piece.begin || begin >= piece.end)
+      if (borders[i] < begin || borders[i] >= begin + uintptr_t(argument.bytes))
         continue;
-      for (int64_t byte = 0; byte < argument.bytes; ++byte) {
-        piece.reads[begin - piece.begin + byte] = piece.reads[begin - piece.begin + byte] || argument.reads;
-        piece.writes[begin - piece.begin + byte] =
-            piece.writes[begin - piece.begin + byte] || argument.writes;
-      }
+      segment.reads |= argument.reads;
+      segment.writes |= argument.writes;
     }
+    piece.segments.push_back(segment);
   }
 }
 
@@ -146,7 +163,8 @@ std::string TwinRun::runBlocks(std::mt19937_64 &random) {
   for (auto [argument, address] : llvm::zip(launch.twin->arguments, addresses))
     for (Piece &piece : pieces) {
       const auto begin = reinterpret_cast<uintptr_t>(address);
-      if (argument.bytes > 0 && begin >= piece.begin && begin < piece.end) {
+      const bool inside = begin >= piece.begin && begin + uintptr_t(argument.bytes) <= piece.end;
+      if (inside && (argument.bytes > 0 || piece.size() == 0)) {
         address = piece.copy() + (begin - piece.begin);
         break;
       }
@@ -187,10 +205,11 @@ std::string TwinRun::runBlocks(std::mt19937_64 &random) {
 std::string TwinRun::run(int number, bool fill, std::mt19937_64 &random) {
   for (Piece &piece : pieces) {
     piece.storage.assign(piece.size() + 2 * redZone + alignment, redByte);
-    std::memcpy(piece.copy(), original(piece), piece.size());
-    for (size_t byte = 0; fill && byte < piece.size(); ++byte)
-      if (!piece.reads[byte])
-        piece.copy()[byte] = fillers[number];
+    if (piece.size() > 0)
+      std::memcpy(piece.copy(), original(piece), piece.size());
+    for (const Segment &segment : piece.segments)
+      if (fill && !segment.reads)
+        std::fill_n(piece.copy() + segment.begin, segment.size, fillers[number]);
     piece.results[number].assign(piece.copy(), piece.copy() + piece.size());
   }
   if (std::string problem = runBlocks(random); !problem.empty())
@@ -201,8 +220,9 @@ std::string TwinRun::run(int number, bool fill, std::mt19937_64 &random) {
     if (!std::all_of(piece.storage.data(), begin, isRed) ||
         !std::all_of(end, piece.storage.data() + piece.storage.size(), isRed))
       return "it writes outside of the bytes that its table gives it";
-    for (size_t byte = 0; byte < piece.size(); ++byte)
-      if (!piece.writes[byte] && begin[byte] != piece.results[number][byte])
+    for (const Segment &segment : piece.segments)
+      if (!segment.writes &&
+          std::memcmp(begin + segment.begin, piece.results[number].data() + segment.begin, segment.size) != 0)
         return "it writes an argument that its table says it only reads";
     piece.results[number].assign(begin, end);
   }
@@ -210,24 +230,43 @@ std::string TwinRun::run(int number, bool fill, std::mt19937_64 &random) {
 }
 
 // Whether a byte is as it was filled before both runs: nobody wrote it.
-static bool isUntouched(const Piece &piece, size_t byte) {
-  return !piece.reads[byte] && piece.results[0][byte] == fillers[0] && piece.results[1][byte] == fillers[1];
+static bool isUntouched(const Piece &piece, const Segment &segment, size_t byte) {
+  return !segment.reads && piece.results[0][byte] == fillers[0] && piece.results[1][byte] == fillers[1];
+}
+
+static bool runsAgree(const Piece &piece, const Segment &segment) {
+  return std::memcmp(piece.results[0].data() + segment.begin, piece.results[1].data() + segment.begin,
+                     segment.size) == 0;
 }
 
 std::string TwinRun::compareRuns() const {
   for (const Piece &piece : pieces)
-    for (size_t byte = 0; byte < piece.size(); ++byte)
-      if (piece.results[0][byte] != piece.results[1][byte] && piece.writes[byte] && !isUntouched(piece, byte))
-        return "its result depends on the order of its threads, or on an argument that its table says it "
-               "only writes";
+    for (const Segment &segment : piece.segments) {
+      if (!segment.writes || runsAgree(piece, segment))
+        continue;
+      for (size_t byte = segment.begin; byte < segment.begin + segment.size; ++byte)
+        if (piece.results[0][byte] != piece.results[1][byte] && !isUntouched(piece, segment, byte))
+          return "its result depends on the order of its threads, or on an argument that its table says it "
+                 "only writes";
+    }
   return "";
 }
 
 void TwinRun::copyBack(bool twice) {
   for (const Piece &piece : pieces)
-    for (size_t byte = 0; byte < piece.size(); ++byte)
-      if (piece.writes[byte] && !(twice && isUntouched(piece, byte)))
-        original(piece)[byte] = piece.results[0][byte];
+    for (const Segment &segment : piece.segments) {
+      std::byte *to = original(piece) + segment.begin;
+      const std::byte *from = piece.results[0].data() + segment.begin;
+      if (!segment.writes)
+        continue;
+      if (!twice || runsAgree(piece, segment)) {
+        std::memcpy(to, from, segment.size);
+        continue;
+      }
+      for (size_t byte = 0; byte < segment.size; ++byte)
+        if (!isUntouched(piece, segment, segment.begin + byte))
+          to[byte] = from[byte];
+    }
 }
 
 std::string runTwin(const TwinLaunch &launch, const std::function<std::byte *(const void *)> &host,

@@ -463,6 +463,60 @@ TEST_F(SimBlas, ColumnsOfOneMatrixAreApart) {
   expectViolation(bench, "(6 rows of 52)");
 }
 
+TEST_F(SimBlas, TypesOfBiasAndAuxiliaryMatrix) {
+  Product product(bench, m, n, k);
+  ASSERT_EQ(product.set<int32_t>(26, f32), 0);
+  ASSERT_EQ(product.set<int32_t>(22, f32), 0);
+  EXPECT_EQ(product.choose(), 0);
+  ASSERT_EQ(product.set<int32_t>(26, bf16), 0);
+  EXPECT_EQ(product.choose(), notSupported);
+}
+
+TEST_F(SimBlas, OperationsThatDoNotExist) {
+  Product product(bench, m, n, k);
+  EXPECT_EQ(product.set<int32_t>(3, 2), invalidValue);
+  expectViolation(bench, "operation 2 is not CUBLAS_OP_N or _T");
+}
+
+TEST_F(SimBlas, WorkspaceThatIsNotAligned) {
+  Product product(bench, m, n, k);
+  ASSERT_EQ(product.prefer<uint64_t>(1, 16), 0);
+  ASSERT_EQ(product.choose(), 0);
+  product.workspace = bench.device(8) + 1;
+  product.workspaceBytes = 16;
+  EXPECT_EQ(product.run(a, b, d, stream), invalidValue);
+  expectViolation(bench, "the address of the workspace is no multiple of 16");
+}
+
+TEST_F(SimBlas, DestroyedObjects) {
+  Product product(bench, m, n, k);
+  ASSERT_EQ(bench->cublasLtMatrixLayoutDestroy(product.b), 0);
+  EXPECT_EQ(product.choose(), invalidValue);
+  expectViolation(bench,
+                  "cublasLtMatmulAlgoGetHeuristic: the layout of b does not exist: it may be destroyed");
+}
+
+TEST_F(SimBlas, Leaks) {
+  Product product(bench, m, n, k);
+  EXPECT_NE(message(bench.sim->checkLeaks())
+                .find("1 cuBLASLt handle, 1 cuBLASLt description, 4 cuBLASLt layouts, 1 cuBLASLt preference"),
+            std::string::npos);
+  ASSERT_EQ(bench->cublasLtDestroy(product.handle), 0);
+  ASSERT_EQ(bench->cublasLtMatmulDescDestroy(product.description), 0);
+  ASSERT_EQ(bench->cublasLtMatmulPreferenceDestroy(product.preference), 0);
+  EXPECT_EQ(message(bench.sim->checkLeaks()).find("handle"), std::string::npos);
+}
+
+TEST(SimBlasDevices, HandleOfAnotherDevice) {
+  GpuSimOptions options;
+  options.devices = 2;
+  Bench bench(options);
+  Product product(bench, 2, 2, 2);
+  ASSERT_EQ(bench->cudaSetDevice(1), 0);
+  EXPECT_EQ(product.choose(), invalidValue);
+  expectViolation(bench, "the handle is of device 0, but device 1 is current");
+}
+
 TEST_F(SimBlas, NoHandle) {
   Product product(bench, m, n, k);
   ASSERT_EQ(product.choose(), 0);

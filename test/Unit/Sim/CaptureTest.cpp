@@ -242,6 +242,46 @@ TEST_F(SimCapture, BeginTwice) {
   expectViolation(bench, "stream 0 records a graph already");
 }
 
+TEST_F(SimCapture, ModesThatDoNotExist) {
+  EXPECT_NE(bench->cudaStreamBeginCapture(compute, 3), 0);
+  expectViolation(bench, "there is no capture mode 3");
+}
+
+TEST_F(SimCapture, GraphsInGraphs) {
+  begin();
+  ASSERT_EQ(end(), 0);
+  gpu::GraphExec exec = instantiate();
+  begin();
+  EXPECT_EQ(bench->cudaGraphLaunch(exec, compute), cudaErrorCaptureUnsupported);
+  EXPECT_EQ(end(), cudaErrorCaptureInvalidated);
+  expectViolation(bench, "the double has no graphs in graphs");
+}
+
+TEST_F(SimCapture, DestroyedStream) {
+  begin();
+  EXPECT_EQ(bench->cudaStreamDestroy(compute), cudaErrorCaptureUnsupported);
+  EXPECT_EQ(end(), cudaErrorCaptureInvalidated);
+  expectViolation(bench, "cudaStreamDestroy: stream 0 records a graph");
+}
+
+TEST_F(SimCapture, DestroyedGraphs) {
+  begin();
+  ASSERT_EQ(end(), 0);
+  ASSERT_EQ(bench->cudaGraphDestroy(graph), 0);
+  gpu::GraphExec exec = nullptr;
+  EXPECT_NE(bench->cudaGraphInstantiate(&exec, graph, 0), 0);
+  expectViolation(bench, "cudaGraphInstantiate: the graph does not exist: it may be destroyed");
+  EXPECT_NE(bench->cudaGraphLaunch(exec, compute), 0);
+}
+
+TEST_F(SimCapture, GlobalModeForbidsQueriesOfOtherEvents) {
+  gpu::Event event = bench.event();
+  bench.record(event, exchange);
+  begin(global);
+  std::thread([&] { EXPECT_EQ(bench->cudaEventQuery(event), cudaErrorCaptureUnsupported); }).join();
+  expectViolation(bench, "cudaEventQuery: not allowed while stream 0 of device 0 records a graph");
+}
+
 TEST_F(SimCapture, Leaks) {
   begin();
   ASSERT_EQ(end(), 0);

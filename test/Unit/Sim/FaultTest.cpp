@@ -30,6 +30,33 @@ TEST(SimFaults, TheNthCallFails) {
   EXPECT_EQ(bench.violations(), "");
 }
 
+// Calls an entry with zeros for arguments; a call that is to fail does not look at them.
+template <typename... Parameters> int callWithZeros(int (*entry)(Parameters...)) {
+  return entry(Parameters{}...);
+}
+
+TEST(SimFaults, EveryEntryCanFail) {
+#define PHANTOM_GPU_ENTRY(library, symbol, parameters)                                                       \
+  {                                                                                                          \
+    GpuSimOptions options;                                                                                   \
+    options.faults.calls = {{#symbol, 1, 77}};                                                               \
+    Bench bench(options);                                                                                    \
+    EXPECT_EQ(callWithZeros(bench->symbol), 77) << #symbol;                                                  \
+    EXPECT_EQ(bench.violations(), "") << #symbol;                                                            \
+  }
+#include "phantom-rt/GpuEntryPoints.def"
+}
+
+TEST(SimFaults, OptionsThatMakeNoSense) {
+  GpuSimOptions options;
+  options.devices = -1;
+  EXPECT_EQ(message(GpuSim::create(options).takeError()), "the double has 0 to 1024 devices, not -1");
+  options.devices = 1;
+  options.memoryBytes = 0;
+  EXPECT_EQ(message(GpuSim::create(options).takeError()),
+            "a device of the double has at least 1 byte of memory");
+}
+
 TEST(SimFaults, UnknownEntries) {
   GpuSimOptions options;
   options.faults.calls = {{"cudaMallok"}};
@@ -103,6 +130,9 @@ TEST(SimNvml, EnergyRises) {
   ASSERT_EQ(bench->nvmlDeviceGetTotalEnergyConsumption(device, &before), 0);
   ASSERT_EQ(bench->nvmlDeviceGetTotalEnergyConsumption(device, &after), 0);
   EXPECT_GT(after, before);
+  EXPECT_EQ(bench.violations(), "");
+  EXPECT_NE(bench->nvmlDeviceGetTotalEnergyConsumption(nullptr, &after), 0);
+  expectViolation(bench, "nvmlDeviceGetTotalEnergyConsumption: the device does not exist");
   ASSERT_EQ(bench->nvmlShutdown(), 0);
   EXPECT_NE(bench->nvmlShutdown(), 0);
 }

@@ -94,6 +94,7 @@ const std::vector<char> &image() {
       {"double", double10, false, 0, {both}},
       {"evens", evens, false, 0, {out}},
       {"writes_argument_zero", writesArgumentZero, false, 0, {in, out}},
+      {"undeclared", writesArgumentZero, false, 0, {{false, false, 0}}},
       {"writes_behind", writesBehind, false, 0, {in, out}},
       {"accumulates", accumulates, false, 0, {in, out}},
       {"last_thread_wins", lastThreadWins, false, 0, {out}},
@@ -217,6 +218,14 @@ TEST_F(SimKernel, WritesBehindItsArgument) {
   ASSERT_EQ(launch("writes_behind", {bench.device(stream, numbers), bench.device(20)}), 0);
   bench.synchronize(stream);
   expectViolation(bench, "it writes outside of the bytes that its table gives it");
+}
+
+TEST_F(SimKernel, WritesWhatTheTableDoesNotHave) {
+  ASSERT_EQ(launch("undeclared", {bench.device(20)}), 0);
+  bench.synchronize(stream);
+  expectViolation(
+      bench, "kernel 'undeclared' (device 0, stream 0, command 1): it writes outside of the bytes that its "
+             "table gives it");
 }
 
 TEST_F(SimKernel, ReadsWhatItOnlyWrites) {

@@ -8,7 +8,6 @@
 
 #include "Bench.h"
 
-#include <atomic>
 #include <climits>
 #include <cstring>
 #include <thread>
@@ -619,6 +618,122 @@ TEST(SimNccl, DestroyedTooEarly) {
   }
 }
 
+TEST(SimNccl, UsedAfterTheEnd) {
+  Ranks ranks(withDevices(1));
+  float *memory = ranks.device(0, 1);
+  EXPECT_EQ(ranks.bench->ncclCommFinalize(ranks.comms[0]), ncclInProgress);
+  EXPECT_EQ(ranks.reduce(0, memory, memory, 1), ncclInvalidUsage);
+  ranks.settle();
+  EXPECT_EQ(ranks.reduce(0, memory, memory, 1), ncclInvalidUsage);
+  const std::vector<std::string> violations = ranks.bench.sim->violations();
+  ASSERT_EQ(violations.size(), 2u);
+  EXPECT_NE(violations[0].find("the communicator is used while it is being finalized"), std::string::npos);
+  EXPECT_NE(violations[1].find("the communicator is used while it is finalized"), std::string::npos);
+}
+
+TEST(SimNccl, FinalizeHangs) {
+  GpuSimOptions options = withDevices(2);
+  options.policy = SchedulePolicy::ExchangeFirst;
+  Ranks ranks(options, /*join=*/false);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank)
+    threads.emplace_back([&, rank] {
+      ranks.use(rank);
+      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
+  EXPECT_NE(ranks.bench->ncclCommFinalize(ranks.comms[0]), 0);
+  expectViolation(ranks.bench, "ncclCommFinalize: hangs: it waits for its collectives");
+}
+
+TEST(SimNccl, AbortEndsAFinalize) {
+  GpuSimOptions options = withDevices(2);
+  options.hangSeconds = 60;
+  Ranks ranks(options, /*join=*/false);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank)
+    threads.emplace_back([&, rank] {
+      ranks.use(rank);
+      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
+  const int64_t before = ranks.bench.sim->counts().hostWaits;
+  std::thread waiter([&] { ranks.bench->ncclCommFinalize(ranks.comms[0]); });
+  while (ranks.bench.sim->counts().hostWaits == before)
+    std::this_thread::yield();
+  EXPECT_EQ(ranks.bench->ncclCommAbort(ranks.comms[0]), 0);
+  waiter.join();
+  EXPECT_EQ(ranks.bench.violations(), "");
+}
+
+TEST(SimNccl, DestroyedWhileQueued) {
+  Ranks ranks(withDevices(2), /*join=*/false);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank)
+    threads.emplace_back([&, rank] {
+      ranks.use(rank);
+      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
+  EXPECT_EQ(ranks.bench->ncclCommDestroy(ranks.comms[0]), 0);
+  expectViolation(
+      ranks.bench,
+      "the communicator is destroyed before all-reduce of 1 float32 (device 0, stream 0, command 1) has run");
+}
+
+TEST(SimNccl, StreamOfAnotherDevice) {
+  Ranks ranks(withDevices(2));
+  float *memory = ranks.device(1, 1);
+  EXPECT_EQ(ranks.bench->ncclAllReduce(memory, memory, 1, f32, sum, ranks.comms[0], ranks.streams[1]),
+            ncclInvalidArgument);
+  expectViolation(ranks.bench, "the communicator is of device 0, but the stream of device 1");
+}
+
+TEST(SimNccl, OnlySomeRanksUseTheWindow) {
+  Ranks ranks(withDevices(2));
+  std::vector<float *> memory(2);
+  gpu::CommWindow window = nullptr;
+  for (int rank = 0; rank < 2; ++rank) {
+    memory[rank] = ranks.windowMemory(rank, 4096);
+    EXPECT_EQ(ranks.registerWindow(rank, memory[rank], 4096, &window), ncclInProgress);
+  }
+  ranks.settle();
+  EXPECT_EQ(ranks.reduce(0, memory[0], memory[0], 4), ncclInProgress);
+  float *other = ranks.device(1, 4);
+  EXPECT_EQ(ranks.reduce(1, other, other, 4), ncclInvalidUsage);
+  expectViolation(ranks.bench, "rank 1 the all-reduce of 4 float32 outside of windows");
+}
+
+TEST(SimNccl, WindowsOfOthers) {
+  gpu::CommWindow window = nullptr;
+  {
+    Ranks ranks(withDevices(2));
+    float *memory = ranks.windowMemory(1, 4096);
+    EXPECT_EQ(ranks.registerWindow(0, memory, 4096, &window), ncclInvalidArgument);
+    expectViolation(ranks.bench, "is not of the communicator's device 0");
+  }
+  {
+    Ranks ranks(withDevices(1));
+    EXPECT_EQ(ranks.registerWindow(0, ranks.windowMemory(0, 4096), 4096, &window, /*flags=*/2),
+              ncclInvalidArgument);
+    expectViolation(ranks.bench, "the double does not know the flags 2");
+  }
+  {
+    Ranks ranks(withDevices(2));
+    for (int rank = 0; rank < 2; ++rank)
+      EXPECT_EQ(ranks.registerWindow(rank, ranks.windowMemory(rank, 4096), 4096, &window), ncclInProgress);
+    ranks.settle();
+    EXPECT_EQ(ranks.bench->ncclCommWindowDeregister(ranks.comms[0], window), ncclInvalidArgument);
+    expectViolation(ranks.bench, "the window is of another communicator");
+  }
+}
+
 TEST(SimNccl, DeadRank) {
   GpuSimOptions options = withDevices(2);
   options.faults.deadRanks = {{/*rank=*/1, /*collective=*/2}};
@@ -690,12 +805,9 @@ TEST(SimNccl, AbortByAnotherThreadEndsAWait) {
   for (int rank = 0; rank < 2; ++rank)
     EXPECT_EQ(ranks.reduce(rank, memory[rank], memory[rank], 1), ncclInProgress);
   ranks.settle();
-  std::atomic<bool> waiting{false};
-  std::thread waiter([&] {
-    waiting = true;
-    EXPECT_EQ(ranks.bench->cudaStreamSynchronize(ranks.streams[0]), 0);
-  });
-  while (!waiting)
+  const int64_t before = ranks.bench.sim->counts().hostWaits;
+  std::thread waiter([&] { EXPECT_EQ(ranks.bench->cudaStreamSynchronize(ranks.streams[0]), 0); });
+  while (ranks.bench.sim->counts().hostWaits == before)
     std::this_thread::yield();
   EXPECT_EQ(ranks.bench->ncclCommAbort(ranks.comms[1]), 0);
   int status = -1;

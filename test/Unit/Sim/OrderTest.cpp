@@ -238,6 +238,12 @@ TEST(SimOrder, ElapsedTimeOfWorkToCome) {
   EXPECT_EQ(bench->cudaEventElapsedTime(&milliseconds, begin, begin), cudaErrorNotReady);
 }
 
+TEST(SimOrder, WaitFlags) {
+  Bench bench;
+  EXPECT_NE(bench->cudaStreamWaitEvent(bench.stream(), bench.event(), 1), 0);
+  expectViolation(bench, "the double knows no flags of waits but 0");
+}
+
 TEST(SimOrder, SchedulesCanBeReplayed) {
   const auto finishOrder = [](uint64_t seed) {
     Bench bench(with(SchedulePolicy::Random, seed));
