@@ -131,7 +131,7 @@ struct BufferRef {
 /// Reductions: p private parts of `bytes / p` each, which the peers read.
 struct Window {
   std::string name;
-  int64_t bytes = 0; ///< of all ranks together
+  int64_t bytes = 0; ///< of all ranks together; of GPU programs, of each rank (see CollectiveCommand)
 
   bool operator==(const Window &) const = default;
 };
@@ -189,6 +189,15 @@ struct LaunchShape {
   int64_t blocks = 0, threads = 0;
 
   bool operator==(const LaunchShape &) const = default;
+};
+
+/// What a kernel of a GPU program does with the buffer of one argument: it touches no more than the first
+/// `bytes` of it.
+struct KernelArgument {
+  bool reads = false, writes = false;
+  int64_t bytes = 0;
+
+  bool operator==(const KernelArgument &) const = default;
 };
 
 /// Calls kernel `kernel` of the object code with the addresses of `arguments`.
@@ -270,7 +279,7 @@ struct Exchange {
   uint32_t window = 0;
   ElementType element = ElementType::F32;
   int64_t outer = 1, inner = 1;
-  std::optional<BufferRef> destination;
+  std::optional<BufferRef> destination; ///< not of GPU programs, whose collectives say where results go
   std::string location;
 
   bool operator==(const Exchange &) const = default;
@@ -353,6 +362,7 @@ struct Program {
   std::vector<Exchange> exchanges;
   std::vector<std::vector<uint8_t>> constants;
   std::vector<std::string> kernels; ///< symbols of the object code, in index order
+  std::vector<std::vector<KernelArgument>> kernelArguments; ///< of GPU programs: one list per kernel
   std::vector<Function> functions;
   Costs trainCosts;
 

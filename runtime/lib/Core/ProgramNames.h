@@ -166,6 +166,26 @@ constexpr llvm::StringLiteral nameOf(Role role) {
   return "";
 }
 
+constexpr llvm::StringLiteral nameOf(DeviceKind device) {
+  switch (device) {
+  case DeviceKind::Cpu:
+    return "cpu";
+  case DeviceKind::Gpu:
+    return "gpu";
+  }
+  return "";
+}
+
+constexpr llvm::StringLiteral nameOf(StreamKind stream) {
+  switch (stream) {
+  case StreamKind::Compute:
+    return "compute";
+  case StreamKind::Exchange:
+    return "exchange";
+  }
+  return "";
+}
+
 /// The enumerator with that name, or nothing.
 template <typename Enum> constexpr std::optional<Enum> valueOf(llvm::StringRef name) {
   for (uint8_t i = 0; !nameOf(Enum(i)).empty(); ++i)

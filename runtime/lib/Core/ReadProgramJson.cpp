@@ -188,6 +188,14 @@ static bool fromJSON(const Value &value, Window &out, Path path) {
   return Members(value, path).required("name", out.name).required("bytes", Count(out.bytes)).finish();
 }
 
+static bool fromJSON(const Value &value, KernelArgument &out, Path path) {
+  return Members(value, path)
+      .required("reads", out.reads)
+      .required("writes", out.writes)
+      .required("bytes", Count(out.bytes))
+      .finish();
+}
+
 static bool fromJSON(const Value &value, Exchange &out, Path path) {
   return Members(value, path)
       .required("name", out.name)
@@ -249,7 +257,14 @@ public:
       return readExchange(value, out.emplace<ExchangeStartCommand>().exchange, path);
     if (op == "exchange_wait")
       return readExchange(value, out.emplace<ExchangeWaitCommand>().exchange, path);
-    path.field("op").report("expected \"gemm\", \"kernel\", \"exchange_start\" or \"exchange_wait\"");
+    if (op == "collective")
+      return readCollective(value, out.emplace<CollectiveCommand>(), path);
+    if (op == "event_record")
+      return readEvent(value, out.emplace<EventRecordCommand>(), path);
+    if (op == "event_wait")
+      return readEvent(value, out.emplace<EventWaitCommand>(), path);
+    path.field("op").report("expected \"gemm\", \"kernel\", \"exchange_start\", \"exchange_wait\", "
+                            "\"collective\", \"event_record\" or \"event_wait\"");
     return false;
   }
 
@@ -283,6 +298,10 @@ private:
                .optional("accumulate", out.accumulate)
                .optional("epilogue", out.epilogue)
                .optional("alpha", out.alpha)
+               .optional("aux", out.aux)
+               .optional("aux_row", Count(out.auxRow))
+               .optional("bias_gradient", out.biasGradient)
+               .optional("stream", out.stream)
                .required("location", out.location)
                .finish();
   }
@@ -293,6 +312,9 @@ private:
     members.required("op", op)
         .required("kernel", kernel)
         .required("arguments", out.arguments)
+        .optional("blocks", Count(out.shape.blocks))
+        .optional("threads", Count(out.shape.threads))
+        .optional("stream", out.stream)
         .required("location", out.location);
     if (!members.finish())
       return false;
@@ -310,6 +332,29 @@ private:
     return Members(value, path).required("op", op).required("exchange", Count(out)).finish();
   }
 
+  static bool readCollective(const Value &value, CollectiveCommand &out, Path path) {
+    std::string op;
+    out.stream = StreamKind::Compute; // as all commands that name none
+    return Members(value, path)
+        .required("op", op)
+        .required("exchange", Count(out.exchange))
+        .required("send", out.send)
+        .required("receive", out.receive)
+        .required("count", Count(out.count))
+        .required("element", out.element)
+        .optional("stream", out.stream)
+        .finish();
+  }
+
+  template <typename EventCommand> static bool readEvent(const Value &value, EventCommand &out, Path path) {
+    std::string op;
+    return Members(value, path)
+        .required("op", op)
+        .required("event", Count(out.event))
+        .optional("stream", out.stream)
+        .finish();
+  }
+
   StringMap<uint32_t> numbers;
 };
 
@@ -317,6 +362,7 @@ bool readFunction(const Value &value, Function &out, Path path, const CommandRea
   return Members(value, path)
       .required("name", out.name)
       .required("arena_bytes", Count(out.arenaBytes))
+      .optional("events", Count(out.events))
       .required("arguments", out.arguments)
       .required("results", out.results)
       .array("commands", out.commands,
@@ -327,6 +373,7 @@ bool readFunction(const Value &value, Function &out, Path path, const CommandRea
 bool readProgram(const Value &value, Program &out, Path path) {
   Members members(value, path);
   members.required("model", out.model)
+      .optional("device", out.device)
       .required("strategy", out.strategy)
       .required("ranks", Count(out.ranks))
       .required("ghost_width", Count(out.ghostWidth))
@@ -343,6 +390,8 @@ bool readProgram(const Value &value, Program &out, Path path) {
                return fromJSON(element, bytes, place);
              })
       .required("kernels", out.kernels);
+  if (out.device == DeviceKind::Gpu)
+    members.required("kernel_arguments", out.kernelArguments);
   const CommandReader commands(out.kernels);
   return members
       .array("functions", out.functions,

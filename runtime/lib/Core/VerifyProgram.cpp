@@ -8,10 +8,10 @@
 
 #include "phantom-rt/VerifyProgram.h"
 
+#include "VerifyCommands.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/ParameterLayout.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/ErrorHandling.h"
 
 using namespace llvm;
@@ -19,26 +19,6 @@ using namespace llvm;
 namespace phantom::rt {
 
 namespace {
-
-/// The product of numbers that are not negative; nothing where it does not fit, or one is.
-std::optional<int64_t> product(std::initializer_list<int64_t> factors) {
-  std::optional<int64_t> result = 1;
-  for (int64_t factor : factors) {
-    result = factor < 0 ? std::nullopt : checkedMul(*result, factor);
-    if (!result)
-      return std::nullopt;
-  }
-  return result;
-}
-
-/// The bytes from a strided matrix's first element to the end of its last one.
-std::optional<int64_t> extentBytes(int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride,
-                                   ElementType element) {
-  std::optional<int64_t> down = product({rows - 1, rowStride}), across = product({columns - 1, columnStride});
-  std::optional<int64_t> last = down && across ? checkedAdd(*down, *across) : std::nullopt;
-  std::optional<int64_t> count = last ? checkedAdd<int64_t>(*last, 1) : std::nullopt;
-  return count ? product({*count, byteWidth(element)}) : std::nullopt;
-}
 
 class FunctionVerifier {
 public:
@@ -50,12 +30,13 @@ public:
                        Twine(function.arenaBytes) + " bytes");
     if (Error error = signature())
       return error;
+    if (program.device == DeviceKind::Gpu)
+      return verifyGpuCommands(program, function);
     started.resize(program.exchanges.size());
     windowBusy.resize(program.windows.size());
     for (size_t i = 0; i < function.commands.size(); ++i)
       if (Error error = std::visit([&](const auto &command) { return check(command); }, function.commands[i]))
-        return makeError("step program: function '" + function.name + "', command " + Twine(i) + ": " +
-                         toString(std::move(error)));
+        return commandError(function, i, std::move(error));
     for (size_t i = 0; i < started.size(); ++i)
       if (started[i])
         return makeError("step program: function '" + function.name + "' never waits for exchange '" +
@@ -135,64 +116,21 @@ private:
     return nullptr;
   }
 
-  /// The buffer and `bytes` from it lie in its region, for every rank.
   Error buffer(const BufferRef &ref, std::optional<int64_t> bytes) const {
-    int64_t size = 0;
-    size_t count = 0;
-    switch (ref.region) {
-    case Region::Argument:
-      count = function.arguments.size();
-      size = ref.index < count ? function.arguments[ref.index].type.bytes() : 0;
-      break;
-    case Region::Arena:
-      count = 1;
-      size = function.arenaBytes;
-      break;
-    case Region::Window:
-      count = program.windows.size();
-      size = ref.index < count ? program.windows[ref.index].bytes : 0;
-      break;
-    case Region::Constant:
-      count = program.constants.size();
-      size = ref.index < count ? static_cast<int64_t>(program.constants[ref.index].size()) : 0;
-      break;
-    }
-    if (ref.index >= count)
-      return makeError("a buffer refers to index " + Twine(ref.index) + " of a region with " + Twine(count));
-    if (ref.rankStride != 0 && ref.region != Region::Window)
-      return makeError("only windows have a rank stride");
-    std::optional<int64_t> last = product({program.ranks - 1, ref.rankStride});
-    if (last)
-      last = checkedAdd(*last, ref.offset);
-    if (!bytes || !last || ref.offset < 0 || *last > size || *bytes > size - *last)
-      return makeError("a buffer of " + (bytes ? Twine(*bytes) : Twine("too many")) + " bytes at offset " +
-                       (last ? Twine(*last) : Twine("beyond all memory")) + " does not fit its region of " +
-                       Twine(size) + " bytes");
-    return Error::success();
+    return checkBuffer(program, function, ref, bytes);
   }
 
   Error check(const GemmCommand &gemm) const {
-    if (gemm.m < 1 || gemm.n < 1 || gemm.k < 1)
-      return makeError("a GEMM has the empty size " + Twine(gemm.m) + "x" + Twine(gemm.n) + "x" +
-                       Twine(gemm.k));
-    if (gemm.element != ElementType::F32)
-      return makeError("GEMM commands are f32; other types are compiled to kernels");
-    auto extent = [&](int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride) {
-      return extentBytes(rows, rowStride, columns, columnStride, gemm.element);
-    };
-    if (Error error = buffer(gemm.a, extent(gemm.m, gemm.aRow, gemm.k, gemm.aCol)))
-      return error;
-    if (Error error = buffer(gemm.b, extent(gemm.k, gemm.bRow, gemm.n, gemm.bCol)))
-      return error;
-    if (gemm.bias)
-      if (Error error = buffer(*gemm.bias, product({gemm.n, byteWidth(gemm.element)})))
-        return error;
-    return buffer(gemm.c, extent(gemm.m, gemm.cRow, gemm.n, 1));
+    if (gemm.stream != StreamKind::Compute || gemm.aux || gemm.biasGradient || gemm.epilogue > Epilogue::Silu)
+      return makeError("a GEMM has what only GPUs know: another stream, an aux or gradient epilogue");
+    return checkGemm(program, function, gemm);
   }
 
   Error check(const KernelCommand &kernel) const {
     if (kernel.kernel >= program.kernels.size())
       return makeError("kernel " + Twine(kernel.kernel) + " does not exist");
+    if (kernel.stream != StreamKind::Compute)
+      return makeError("a kernel is on another stream than compute, which only GPUs have");
     for (const BufferRef &argument : kernel.arguments)
       if (Error error = buffer(argument, 0))
         return error;
@@ -211,9 +149,9 @@ private:
 
     const bool reduction = exchange.kind != ExchangeKind::AllGather;
     // One full tensor, or one per rank where they are summed; of blocks, or for an all-reduce of one.
-    std::optional<int64_t> needed = product({exchange.outer, exchange.inner, byteWidth(exchange.element),
-                                             exchange.kind == ExchangeKind::AllReduce ? 1 : program.ranks,
-                                             reduction ? program.ranks : 1});
+    std::optional<int64_t> needed = checkedProduct(
+        {exchange.outer, exchange.inner, byteWidth(exchange.element),
+         exchange.kind == ExchangeKind::AllReduce ? 1 : program.ranks, reduction ? program.ranks : 1});
     if (exchange.outer < 1 || exchange.inner < 1 || !needed ||
         program.windows[exchange.window].bytes < *needed)
       return makeError("the window of exchange '" + exchange.name + "' is too small");
@@ -233,16 +171,12 @@ private:
     if (!exchange.destination)
       return makeError("exchange '" + exchange.name + "' has no destination");
     return buffer(*exchange.destination,
-                  product({exchange.outer, exchange.inner, byteWidth(exchange.element)}));
+                  checkedProduct({exchange.outer, exchange.inner, byteWidth(exchange.element)}));
   }
 
-  Error check(const CollectiveCommand &) const { return checkDevice("a collective"); }
-  Error check(const EventRecordCommand &) const { return checkDevice("an event"); }
-  Error check(const EventWaitCommand &) const { return checkDevice("an event"); }
-  Error checkDevice(StringRef command) const {
-    return program.device == DeviceKind::Gpu ? Error::success()
-                                             : makeError(command + " is a command for a GPU");
-  }
+  Error check(const CollectiveCommand &) const { return makeError("a collective is a command for a GPU"); }
+  Error check(const EventRecordCommand &) const { return makeError("an event is a command for a GPU"); }
+  Error check(const EventWaitCommand &) const { return makeError("an event is a command for a GPU"); }
 
   const Program &program;
   const Function &function;
@@ -270,6 +204,9 @@ Error verifyProgram(const Program &program) {
   for (const Window &window : program.windows)
     if (window.bytes < 0)
       return makeError("step program: window '" + window.name + "' has " + Twine(window.bytes) + " bytes");
+  if (program.device == DeviceKind::Gpu && program.kernelArguments.size() != program.kernels.size())
+    return makeError("step program: " + Twine(program.kernels.size()) +
+                     " kernels are declared, and the arguments of " + Twine(program.kernelArguments.size()));
   for (const Function &function : program.functions)
     if (Error error = FunctionVerifier(program, function).verify())
       return error;

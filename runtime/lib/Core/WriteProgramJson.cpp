@@ -85,6 +85,11 @@ void writeParameter(OStream &json, const Parameter &parameter) {
     json.attribute("state_of", parameter.stateOf);
 }
 
+void writeStream(OStream &json, StreamKind stream) {
+  if (stream != StreamKind::Compute)
+    json.attribute("stream", nameOf(stream));
+}
+
 void writeGemm(OStream &json, const GemmCommand &gemm) {
   json.attribute("op", "gemm");
   json.attribute("a", textOf(gemm.a));
@@ -107,29 +112,67 @@ void writeGemm(OStream &json, const GemmCommand &gemm) {
     json.attribute("epilogue", nameOf(gemm.epilogue));
   if (gemm.alpha != 0)
     json.attribute("alpha", gemm.alpha);
+  if (gemm.aux) {
+    json.attribute("aux", textOf(*gemm.aux));
+    json.attribute("aux_row", gemm.auxRow);
+  }
+  if (gemm.biasGradient)
+    json.attribute("bias_gradient", textOf(*gemm.biasGradient));
+  writeStream(json, gemm.stream);
   json.attribute("location", gemm.location);
 }
 
-void writeCommand(OStream &json, const Command &command, const Program &program) {
-  if (auto *gemm = std::get_if<GemmCommand>(&command))
-    return writeGemm(json, *gemm);
-  if (auto *kernel = std::get_if<KernelCommand>(&command)) {
-    json.attribute("op", "kernel");
-    json.attribute("kernel", program.kernels[kernel->kernel]);
-    json.attributeArray("arguments", [&] {
-      for (const BufferRef &argument : kernel->arguments)
-        json.value(textOf(argument));
-    });
-    return json.attribute("location", kernel->location);
+void writeKernel(OStream &json, const KernelCommand &kernel, const Program &program) {
+  json.attribute("op", "kernel");
+  json.attribute("kernel", program.kernels[kernel.kernel]);
+  json.attributeArray("arguments", [&] {
+    for (const BufferRef &argument : kernel.arguments)
+      json.value(textOf(argument));
+  });
+  if (program.device == DeviceKind::Gpu) {
+    json.attribute("blocks", kernel.shape.blocks);
+    json.attribute("threads", kernel.shape.threads);
   }
-  auto *start = std::get_if<ExchangeStartCommand>(&command);
-  json.attribute("op", start ? "exchange_start" : "exchange_wait");
-  json.attribute("exchange", start ? start->exchange : std::get<ExchangeWaitCommand>(command).exchange);
+  writeStream(json, kernel.stream);
+  json.attribute("location", kernel.location);
+}
+
+void writeCollective(OStream &json, const CollectiveCommand &collective) {
+  json.attribute("op", "collective");
+  json.attribute("exchange", collective.exchange);
+  json.attribute("send", textOf(collective.send));
+  json.attribute("receive", textOf(collective.receive));
+  json.attribute("count", collective.count);
+  json.attribute("element", nameOf(collective.element));
+  writeStream(json, collective.stream);
+}
+
+void writeCommand(OStream &json, const Command &command, const Program &program) {
+  auto write = [&](StringRef op, StringRef what, uint32_t number) {
+    json.attribute("op", op);
+    json.attribute(what, number);
+  };
+  if (auto *gemm = std::get_if<GemmCommand>(&command))
+    writeGemm(json, *gemm);
+  else if (auto *kernel = std::get_if<KernelCommand>(&command))
+    writeKernel(json, *kernel, program);
+  else if (auto *collective = std::get_if<CollectiveCommand>(&command))
+    writeCollective(json, *collective);
+  else if (auto *start = std::get_if<ExchangeStartCommand>(&command))
+    write("exchange_start", "exchange", start->exchange);
+  else if (auto *wait = std::get_if<ExchangeWaitCommand>(&command))
+    write("exchange_wait", "exchange", wait->exchange);
+  else if (auto *record = std::get_if<EventRecordCommand>(&command))
+    write("event_record", "event", record->event), writeStream(json, record->stream);
+  else if (auto *eventWait = std::get_if<EventWaitCommand>(&command))
+    write("event_wait", "event", eventWait->event), writeStream(json, eventWait->stream);
 }
 
 void writeFunction(OStream &json, const Function &function, const Program &program) {
   json.attribute("name", function.name);
   json.attribute("arena_bytes", function.arenaBytes);
+  if (function.events)
+    json.attribute("events", function.events);
   json.attributeArray("arguments", [&] {
     for (const Argument &argument : function.arguments)
       json.object([&] {
@@ -153,6 +196,18 @@ void writeFunction(OStream &json, const Function &function, const Program &progr
     for (const Command &command : function.commands)
       json.object([&] { writeCommand(json, command, program); });
   });
+}
+
+void writeKernelArguments(OStream &json, const Program &program) {
+  for (const std::vector<KernelArgument> &arguments : program.kernelArguments)
+    json.array([&] {
+      for (const KernelArgument &argument : arguments)
+        json.object([&] {
+          json.attribute("reads", argument.reads);
+          json.attribute("writes", argument.writes);
+          json.attribute("bytes", argument.bytes);
+        });
+    });
 }
 
 void writeExchange(OStream &json, const Exchange &exchange) {
@@ -186,6 +241,8 @@ void writeProgramJson(const Program &program, raw_ostream &out) {
   };
   json.object([&] {
     json.attribute("model", program.model);
+    if (program.device != DeviceKind::Cpu)
+      json.attribute("device", nameOf(program.device));
     json.attribute("strategy", program.strategy);
     json.attribute("ranks", program.ranks);
     json.attribute("ghost_width", program.ghostWidth);
@@ -207,6 +264,8 @@ void writeProgramJson(const Program &program, raw_ostream &out) {
       for (const std::string &kernel : program.kernels)
         json.value(kernel);
     });
+    if (program.device == DeviceKind::Gpu)
+      json.attributeArray("kernel_arguments", [&] { writeKernelArguments(json, program); });
     array("functions", program.functions, [&](const Function &f) { writeFunction(json, f, program); });
     json.attributeObject("train_costs", [&] { writeCosts(json, program.trainCosts); });
   });
