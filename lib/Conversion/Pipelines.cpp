@@ -32,12 +32,14 @@ static void addGemmPasses(OpPassManager &pm, const ToCpuPipelineOptions &options
   }
 }
 
-/// To kernels on buffers, beside which exchanges run.
-static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options) {
+/// To kernels on buffers, beside which exchanges run. With `fuseNorms`, one loop both updates a parameter and
+/// sums up its gradient's squares: a GPU's threads would have to meet for each.
+static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, bool fuseNorms) {
   ConvertPhantomToLinalgOptions toLinalg;
   // The GEMM libraries have no f64.
   toLinalg.referenceGemm = options.referenceGemm || options.precision == Precision::F64;
   toLinalg.fuse = options.fuseElementwise;
+  toLinalg.fuseNorms = fuseNorms;
   pm.addPass(createConvertPhantomToLinalg(toLinalg));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -56,7 +58,7 @@ static void addMemoryPasses(OpPassManager &pm, const ToCpuPipelineOptions &optio
 
 void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::Cpu);
-  addBufferPasses(pm, options);
+  addBufferPasses(pm, options, /*fuseNorms=*/true);
   addMemoryPasses(pm, options);
   pm.addPass(createConvertPhantomKernelsToLLVM());
 }
@@ -64,7 +66,7 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
 void mlir::phantom::buildToCudaPipeline(OpPassManager &pm, const ToCudaPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::CublasLt);
   pm.addPass(createPhantomPackExchanges());
-  addBufferPasses(pm, options);
+  addBufferPasses(pm, options, /*fuseNorms=*/false);
   pm.addPass(createPhantomScheduleStreams());
   addMemoryPasses(pm, options);
   ConvertPhantomKernelsToGpuOptions toGpu;

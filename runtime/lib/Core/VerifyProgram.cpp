@@ -174,13 +174,9 @@ private:
                   checkedProduct({exchange.outer, exchange.inner, byteWidth(exchange.element)}));
   }
 
-  Error check(const CollectiveCommand &) const { return checkDevice("a collective"); }
-  Error check(const EventRecordCommand &) const { return checkDevice("an event"); }
-  Error check(const EventWaitCommand &) const { return checkDevice("an event"); }
-  Error checkDevice(StringRef command) const {
-    return program.device == DeviceKind::Gpu ? Error::success()
-                                             : makeError(command + " is a command for a GPU");
-  }
+  Error check(const CollectiveCommand &) const { return makeError("a collective is a command for a GPU"); }
+  Error check(const EventRecordCommand &) const { return makeError("an event is a command for a GPU"); }
+  Error check(const EventWaitCommand &) const { return makeError("an event is a command for a GPU"); }
 
   const Program &program;
   const Function &function;

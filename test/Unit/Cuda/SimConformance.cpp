@@ -24,13 +24,17 @@ template <uint32_t kernel> void runTwin(void *const *arguments, TwinThread *thre
 }
 
 /// The kernels of the test program, with what they read and write.
-std::vector<KernelTwin> testTwins(int64_t ranks) {
-  auto reads = [](int64_t bytes) { return TwinArgument{true, false, bytes}; };
-  auto writes = [](int64_t bytes) { return TwinArgument{false, true, bytes}; };
-  return {{"add", runTwin<0>, false, 0, {reads(ranks * 128), reads(8), writes(128)}},
-          {"parts", runTwin<1>, false, 0, {reads(32), writes(ranks * 32)}},
-          {"loss", runTwin<2>, false, 0, {reads(4), reads(8), writes(4)}},
-          {"update", runTwin<3>, false, 0, {TwinArgument{true, true, 256}, reads(4), reads(8), reads(32)}}};
+std::vector<KernelTwin> testTwins(const Program &program) {
+  const TwinFunction functions[] = {runTwin<0>, runTwin<1>, runTwin<2>, runTwin<3>};
+  std::vector<KernelTwin> twins;
+  for (size_t i = 0; i < program.kernels.size(); ++i) {
+    KernelTwin &twin = twins.emplace_back();
+    twin.name = program.kernels[i];
+    twin.run = functions[i];
+    for (const KernelArgument &argument : program.kernelArguments[i])
+      twin.arguments.push_back({argument.reads, argument.writes, argument.bytes});
+  }
+  return twins;
 }
 
 /// The test program on the double.
@@ -42,7 +46,7 @@ protected:
     gpus = value(GpuSim::create(sim));
     libraries.api = gpus->api();
     program = testProgram(ranks);
-    image = registerTwins(testTwins(ranks));
+    image = registerTwins(testTwins(program));
     if (llvm::Error error = GpuRuntime::create(program, image, libraries, options).moveInto(runtime))
       return error;
     if (llvm::Error error = runtime->bind(program.functions[0]).moveInto(instance))

@@ -106,6 +106,14 @@ Program testProgram(int64_t ranks) {
   add("sums", ExchangeKind::ReduceScatter, 1, columns);
   add("loss", ExchangeKind::AllReduce, 2, 1);
   program.kernels = {"add", "parts", "loss", "update"};
+  const KernelArgument scalar{true, false, 4}, integer{true, false, 8};
+  auto reads = [](int64_t bytes) { return KernelArgument{true, false, bytes}; };
+  auto writes = [](int64_t bytes) { return KernelArgument{false, true, bytes}; };
+  program.kernelArguments = {
+      {reads(ranks * size * 4), integer, writes(size * 4)},
+      {reads(columns * 4), writes(ranks * columns * 4)},
+      {scalar, integer, writes(4)},
+      {KernelArgument{true, true, columns * columns * 4}, scalar, integer, reads(columns * 4)}};
   program.functions = {trainStep()};
   return program;
 }
