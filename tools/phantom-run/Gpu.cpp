@@ -13,13 +13,58 @@ using namespace llvm;
 namespace phantom::run {
 
 Expected<std::unique_ptr<GpuMachine>> GpuMachine::create(const RunOptions &options) {
-  if (options.device == Device::Sim)
-    return createStringError("--device sim is not in this version");
   auto machine = std::make_unique<GpuMachine>();
+  if (options.device == Device::Sim) {
+    rt::GpuSimOptions simulated;
+    simulated.devices = options.exchange == rt::GpuExchange::Loopback ? 1 : int(options.compile.ranks);
+    simulated.scheduleSeed = options.simSeed;
+    simulated.hangSeconds = options.session.timeoutSeconds;
+    if (Error error = rt::GpuSim::create(simulated).moveInto(machine->sim))
+      return error;
+    machine->libraries.api = machine->sim->api();
+    return machine;
+  }
   machine->libraries = rt::loadGpuLibraries();
   if (Error error = rt::checkGpus(machine->libraries, options.compile.ranks, options.exchange))
     return error;
-  return createStringError("--device cuda: models cannot be compiled for GPUs in this version");
+  return machine;
+}
+
+Expected<const rt::Program *> GpuMachine::compile(const RunOptions &options) {
+  CompileOptions compile = options.compile;
+  if (sim) {
+    compile.gpu.image = mlir::phantom::GpuImage::None;
+    compile.gpu.twins = true;
+  }
+  if (Error error = compileModelForGpu(options.model, compile).moveInto(compiled))
+    return error;
+  return &compiled.program;
+}
+
+Expected<std::unique_ptr<rt::Session>> GpuMachine::load(const RunOptions &options) {
+  image = compiled.image;
+  if (sim) {
+    if (Error error = rt::linkTwins(compiled, phantom_twin_barrier).moveInto(twins))
+      return error;
+    image = rt::registerTwins(twins.twins);
+  }
+  rt::GpuRuntimeOptions runtimeOptions;
+  runtimeOptions.seed = options.session.seed;
+  runtimeOptions.parameterFile = options.session.parameterFile;
+  runtimeOptions.exchange = options.exchange;
+  runtimeOptions.team = teamOptions(options.session);
+  Expected<std::unique_ptr<rt::GpuRuntime>> runtime =
+      rt::GpuRuntime::create(compiled.program, image, libraries, runtimeOptions);
+  if (!runtime)
+    return runtime.takeError();
+  return std::make_unique<rt::Session>(std::move(*runtime), options.session.seed);
+}
+
+Error GpuMachine::check() const {
+  Error violation = sim ? sim->check() : Error::success();
+  if (!violation)
+    return Error::success();
+  return createStringError("the double of GPUs has found: " + toString(std::move(violation)));
 }
 
 } // namespace phantom::run

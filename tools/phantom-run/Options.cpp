@@ -111,6 +111,8 @@ Text device("device", everywhere, executionFlags, "NAME",
             "cpu, cuda (NVIDIA GPUs) or sim (GPUs as this machine plays them, for tests)", "cpu");
 Text communicator("communicator", everywhere, executionFlags, "NAME",
                   "threads on cpu, nccl on cuda, sim on sim; loopback: all ranks on one GPU (by the device)");
+Text simSeed("sim-seed", running, executionFlags, "S",
+             "the order in which --device sim runs what may run (0)", "0");
 Text timeout("timeout", running, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
              "120");
 Text bind("bind", running, executionFlags, "KIND", "core (a core per rank) or none", "core");
@@ -314,6 +316,10 @@ Error readDevice(RunOptions &options) {
                      "not with --device " + device.getValue() + "; use " + join(communicators, " or "));
   if (communicator.getValue() == "loopback")
     options.exchange = rt::GpuExchange::Loopback;
+  if (simSeed.given() && options.device != Device::Sim)
+    return flagError(simSeed, "only for --device sim");
+  if (Error error = assign(options.simSeed, integer(simSeed, 0)))
+    return error;
   if (options.device == Device::Cpu)
     return Error::success();
   if (options.command == Command::Compile || options.isCompiled)

@@ -34,6 +34,7 @@ struct RunOptions {
   CompileOptions compile;
   Device device = Device::Cpu;
   rt::GpuExchange exchange = rt::GpuExchange::Nccl; ///< of GPUs and their double
+  uint64_t simSeed = 0;                             ///< of the order in which the double runs what may run
   rt::SessionOptions session;
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none

@@ -75,12 +75,16 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, const
   return report->stopReason == rt::StopReason::Interrupted ? kInterrupted : 0;
 }
 
-/// Compiles the model, and checks that the options had an effect.
-Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) {
+void prepareSaving(RunOptions &options, Saver &saver) {
   if (options.savesOnnx())
     options.compile.onCompiled = [&](mlir::ModuleOp model, const rt::Program &program) {
       return saver.prepare(model, options.model, program);
     };
+}
+
+/// Compiles the model, and checks that the options had an effect.
+Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) {
+  prepareSaving(options, saver);
   Expected<rt::CompiledProgram> compiled = compileModel(options.model, options.compile);
   if (!compiled)
     return compiled.takeError();
@@ -148,6 +152,65 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
   return std::move(loaded->compiled);
 }
 
+Expected<int> runCommand(RunOptions &options, const rt::Program &program, const Saver &saver,
+                         rt::Session &session) {
+  switch (options.command) {
+  case Command::Train:
+    return train(options, program, saver, session);
+  case Command::Eval: {
+    Expected<rt::EvaluationReport> report = session.evaluate(options.evaluation);
+    if (!report)
+      return report.takeError();
+    print(*report);
+    return 0;
+  }
+  case Command::Infer:
+    if (Error error = session.infer(options.inference, options.outputs))
+      return error;
+    return 0;
+  case Command::Compile:
+    break;
+  }
+  llvm_unreachable("unknown command");
+}
+
+Expected<int> runOnCpu(RunOptions &options) {
+  Saver saver(options);
+  Expected<rt::CompiledProgram> compiled =
+      options.isCompiled ? loadChecked(options, saver) : compileChecked(options, saver);
+  if (!compiled)
+    return compiled.takeError();
+  Expected<std::unique_ptr<rt::Session>> session = rt::Session::create(compiled->executable, options.session);
+  if (!session)
+    return session.takeError();
+  return runCommand(options, compiled->executable.program, saver, **session);
+}
+
+Expected<int> runOnGpus(RunOptions &options) {
+  Expected<std::unique_ptr<GpuMachine>> machine = GpuMachine::create(options);
+  if (!machine)
+    return machine.takeError();
+  Saver saver(options);
+  prepareSaving(options, saver);
+  Expected<const rt::Program *> program = (*machine)->compile(options);
+  if (!program)
+    return program.takeError();
+  if (Error error = checkEffects(options, **program, saver))
+    return error;
+  options.train.checkpoints.flags.merge(compiledFlags());
+  Expected<std::unique_ptr<rt::Session>> session = (*machine)->load(options);
+  if (!session)
+    return session.takeError();
+  Expected<int> status = runCommand(options, **program, saver, **session);
+  session->reset();
+  Error violation = (*machine)->check();
+  if (!status)
+    return joinErrors(status.takeError(), std::move(violation));
+  if (violation)
+    return violation;
+  return status;
+}
+
 Expected<int> runTool(int argc, char **argv) {
   Expected<RunOptions> options = parseCommandLine(argc, argv);
   if (!options)
@@ -157,37 +220,7 @@ Expected<int> runTool(int argc, char **argv) {
       return error;
     return 0;
   }
-  if (options->device != Device::Cpu)
-    if (Expected<std::unique_ptr<GpuMachine>> machine = GpuMachine::create(*options); !machine)
-      return machine.takeError();
-  Saver saver(*options);
-  Expected<rt::CompiledProgram> compiled =
-      options->isCompiled ? loadChecked(*options, saver) : compileChecked(*options, saver);
-  if (!compiled)
-    return compiled.takeError();
-  const rt::Program &program = compiled->executable.program;
-  Expected<std::unique_ptr<rt::Session>> session =
-      rt::Session::create(compiled->executable, options->session);
-  if (!session)
-    return session.takeError();
-  switch (options->command) {
-  case Command::Train:
-    return train(*options, program, saver, **session);
-  case Command::Eval: {
-    Expected<rt::EvaluationReport> report = (*session)->evaluate(options->evaluation);
-    if (!report)
-      return report.takeError();
-    print(*report);
-    return 0;
-  }
-  case Command::Infer:
-    if (Error error = (*session)->infer(options->inference, options->outputs))
-      return error;
-    return 0;
-  case Command::Compile:
-    break;
-  }
-  llvm_unreachable("unknown command");
+  return options->device == Device::Cpu ? runOnCpu(*options) : runOnGpus(*options);
 }
 
 } // namespace

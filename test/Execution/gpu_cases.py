@@ -1,0 +1,94 @@
+# ===- gpu_cases.py - The same programs on GPUs, as their double plays them -=== #
+#
+# Part of the Phantom project, under the Apache License v2.0 with LLVM
+# Exceptions. See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------=== #
+"""--device sim trains as --device cpu does, in whatever order its streams run; what it finds wrong is an error."""
+import os
+
+import safetensors
+from harness import EXAMPLES, Scratch, check, check_close, losses, prepared, strategy_flags, train_flags
+from reference import Network
+
+EXAMPLE_FLAGS = {
+    "digits": ["--inputs", "train_images.npy", "--targets", "train_labels.npy", "--loss", "cross-entropy", "--batch-size", "16"],
+    "teacher": ["--inputs", "train_inputs.npy", "--targets", "train_targets.npy", "--loss", "mse", "--batch-size", "16"],
+}
+STRATEGIES = {"phantom": ["--ghost-width", "2"], "tensor": [], "megatron": []}
+
+
+def example_flags(name, strategy, ranks):
+    folder = os.path.join(EXAMPLES, name)
+    flags = [os.path.join(folder, flag) if flag.endswith(".npy") else flag for flag in EXAMPLE_FLAGS[name]]
+    ghosts = STRATEGIES[strategy] if ranks > 1 else []
+    return [os.path.join(folder, f"{name}.onnx"), "--strategy", strategy, "--ranks", ranks, *ghosts, *flags, "--learning-rate",
+            "0.01", "--seed", "5", "--quiet"]
+
+
+def as_on_cpu(name, strategy, ranks, *more):
+    """Losses of each step, and the parameters in the end."""
+
+    def run(options):
+        with Scratch(options) as scratch:
+            flags = example_flags(name, strategy, ranks)
+            for device, extra in (("cpu", []), ("sim", more)):
+                scratch.run("train", *flags, "--steps", 8, "--optimizer", "momentum", "--device", device, *extra, "--log",
+                            f"{device}.jsonl", "--save", f"{device}.safetensors")
+            check_close("losses", losses(scratch.log("sim.jsonl")), losses(scratch.log("cpu.jsonl")))
+            want, got = (safetensors.load(scratch.path(f"{device}.safetensors")) for device in ("cpu", "sim"))
+            check(sorted(want) == sorted(got), "other parameters")
+            for tensor, value in want.items():
+                if not tensor.endswith(".velocity"):
+                    check_close(tensor, got[tensor], value)
+
+    return run
+
+
+def network_as_on_cpu(activation, optimizer, loss):
+    """Every activation, optimizer and loss; outputs, losses and gradients."""
+
+    def run(options):
+        network = Network([16, 32, 32, 16], activation, True, 2, 4, frozenset([2]))
+        with prepared(options, network, loss) as (scratch, *_):
+            flags = strategy_flags(network, "phantom")
+            for device in ("cpu", "sim"):
+                scratch.run("train", "model.onnx", *flags, *train_flags(8, loss, optimizer, 0.01, 10), "--device", device,
+                            "--log", f"{device}.jsonl", "--dump-gradients", f"{device}.safetensors")
+                scratch.run("infer", "model.onnx", *flags, "--batch-size", 8, "--device", device, "--inputs", "x.npy",
+                            "--outputs", f"{device}.npy")
+            check_close("losses", losses(scratch.log("sim.jsonl")), losses(scratch.log("cpu.jsonl")))
+            want, got = (safetensors.load(scratch.path(f"{device}.safetensors")) for device in ("cpu", "sim"))
+            for tensor, value in want.items():
+                check_close(f"gradient of {tensor}", got[tensor], value)
+
+    return run
+
+
+def schedules(name):
+    """Whatever order the streams run in, the bits are the same."""
+
+    def run(options):
+        with Scratch(options) as scratch:
+            flags = example_flags(name, "phantom", 4)
+            contents = set()
+            for seed in range(200 if options.full else 8):
+                scratch.run("train", *flags, "--steps", 3, "--device", "sim", "--sim-seed", seed, "--save", "p.safetensors")
+                with open(scratch.path("p.safetensors"), "rb") as file:
+                    contents.add(file.read())
+            check(len(contents) == 1, f"{len(contents)} different results")
+
+    return run
+
+
+def cases(options):
+    for name in EXAMPLE_FLAGS:
+        for ranks in (1, 2, 4, 8):
+            for strategy in STRATEGIES if ranks > 1 else ["phantom"]:
+                yield f"gpu/{name}-{strategy}-p{ranks}", as_on_cpu(name, strategy, ranks)
+        yield f"gpu/{name}-loopback", as_on_cpu(name, "phantom", 4, "--communicator", "loopback")
+        yield f"gpu/{name}-schedules", schedules(name)
+    optimizers = ["sgd", "momentum", "adam", "adamw"]
+    for i, activation in enumerate(("relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid")):
+        yield f"gpu/{activation}-{optimizers[i % 4]}", network_as_on_cpu(activation, optimizers[i % 4], ("mse", "bce", "cross-entropy")[i % 3])
