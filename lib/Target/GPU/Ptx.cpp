@@ -10,10 +10,13 @@
 
 #include "../CPU/HostObject.h"
 
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -82,10 +85,12 @@ void replaceExactFunctions(llvm::Module &module) {
     }
 }
 
-/// A function that the kernels call and nobody has defined, or null.
+/// A function that the kernels call and nobody has defined, or null. Calls of __nvvm_reflect, with which
+/// libdevice asks for options, become constants later.
 llvm::Function *missingFunction(llvm::Module &module) {
   for (llvm::Function &function : module)
-    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
+    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty() &&
+        function.getName() != "__nvvm_reflect")
       return &function;
   return nullptr;
 }

@@ -174,8 +174,10 @@ TEST(GpuCode, KernelsOfExamplesNeedNoSpills) {
     for (Strategy strategy : {Strategy::Phantom, Strategy::Tensor, Strategy::Megatron}) {
       const std::string path = std::string(PHANTOM_EXAMPLES_DIR) + "/" + model;
       CompileOptions options = exampleOptions(strategy);
-      if (path.find("digits") != std::string::npos)
+      if (path.find("digits") != std::string::npos) {
         options.loss = LossKind::CrossEntropy;
+        options.optimizer = OptimizerKind::AdamW; // calls libdevice
+      }
       const CompiledGpuProgram compiled = value(compileModelForGpu(path, options));
       EXPECT_SUCCESS(verifyProgram(compiled.program));
       ASSERT_FALSE(compiled.image.empty());
@@ -211,6 +213,9 @@ TEST(GpuCode, ErrorsSayWhatIsMissing) {
   options.gpu.toolkit = "/nonexistent";
   EXPECT_TRUE(contains(message(compileModelForGpu(path, options)),
                        "the CUDA toolkit in '/nonexistent' has no bin/ptxas"));
+  options.gpu.image = mlir::phantom::GpuImage::Ptx;
+  options.optimizer = OptimizerKind::Adam;
+  EXPECT_TRUE(contains(message(compileModelForGpu(path, options)), "of the CUDA toolkit's libdevice: "));
   options.chips = {"sm_90", "sm_13"};
   EXPECT_TRUE(contains(message(compileModelForGpu(path, options)),
                        "cannot compile kernels for 'sm_13'; the chips are sm_80, sm_90, sm_100, sm_120"));
