@@ -27,7 +27,12 @@ struct BlockRunner::Fiber {
 struct BlockRunner::Fibers {
   std::unique_ptr<Fiber[]> all;
   Stack main;
-  Fiber *running = nullptr;
+  std::vector<size_t> order; ///< of the threads, up to the next barrier
+  size_t position = 0;       ///< of the one that runs
+
+  Fiber &running() { return all[order[position]]; }
+  /// Of the thread that is next; after the last, of the caller of `run`.
+  Stack &next() { return ++position < order.size() ? running().stack : main; }
 };
 
 BlockRunner::BlockRunner(const KernelTwin &twin, int64_t threads) : twin(twin), threads(threads) {
@@ -36,6 +41,8 @@ BlockRunner::BlockRunner(const KernelTwin &twin, int64_t threads) : twin(twin), 
   fibers = std::make_unique<Fibers>();
   fibers->main.adoptCurrent();
   fibers->all = std::make_unique<Fiber[]>(size_t(threads));
+  fibers->order.resize(size_t(threads));
+  std::iota(fibers->order.begin(), fibers->order.end(), size_t(0));
 }
 
 BlockRunner::~BlockRunner() = default;
@@ -57,10 +64,11 @@ BlockRunner::Outcome BlockRunner::run(void *const *arguments, TwinThread prototy
 
 BlockRunner::Outcome BlockRunner::runFibers(void *const *arguments, TwinThread prototype,
                                             std::mt19937_64 &random) {
-  const auto body = [](void *data) {
+  const auto body = [](void *data) -> Stack & {
     auto *fiber = static_cast<Fiber *>(data);
     fiber->runner->twin.run(fiber->arguments, &fiber->thread);
     fiber->finished = true;
+    return fiber->runner->fibers->next();
   };
   for (int64_t i = 0; i < threads; ++i) {
     Fiber &fiber = fibers->all[i];
@@ -69,16 +77,12 @@ BlockRunner::Outcome BlockRunner::runFibers(void *const *arguments, TwinThread p
     fiber.thread = prototype;
     fiber.thread.thread = i;
     fiber.finished = false;
-    fiber.stack.begin(body, &fiber, fibers->main);
+    fiber.stack.begin(body, &fiber);
   }
-  std::vector<size_t> order(static_cast<size_t>(threads));
-  std::iota(order.begin(), order.end(), size_t(0));
   for (;;) {
-    std::shuffle(order.begin(), order.end(), random);
-    for (size_t i : order) {
-      fibers->running = &fibers->all[i];
-      switchStacks(fibers->main, fibers->running->stack);
-    }
+    std::shuffle(fibers->order.begin(), fibers->order.end(), random);
+    fibers->position = 0;
+    switchStacks(fibers->main, fibers->running().stack);
     const auto finished = std::count_if(&fibers->all[0], &fibers->all[0] + threads,
                                         [](const Fiber &fiber) { return fiber.finished; });
     if (finished == threads)
@@ -89,10 +93,12 @@ BlockRunner::Outcome BlockRunner::runFibers(void *const *arguments, TwinThread p
 }
 
 void BlockRunner::barrier() {
-  if (fibers)
-    switchStacks(fibers->running->stack, fibers->main);
-  else
+  if (!fibers) {
     metBarrier = true;
+    return;
+  }
+  Stack &own = fibers->running().stack;
+  switchStacks(own, fibers->next());
 }
 
 } // namespace phantom::rt::sim

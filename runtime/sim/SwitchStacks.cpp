@@ -51,7 +51,7 @@ void Stack::adoptCurrent() {
   bottom = lowest;
 }
 
-void Stack::begin(void (*newBody)(void *), void *newData, Stack &newAfter) {
+void Stack::begin(Stack &(*newBody)(void *), void *newData) {
   if (!memory) {
     void *mapping =
         ::mmap(nullptr, guardBytes + stackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -68,7 +68,6 @@ void Stack::begin(void (*newBody)(void *), void *newData, Stack &newAfter) {
 #endif
   body = newBody;
   data = newData;
-  after = &newAfter;
   ended = false;
   fakeStack = nullptr;
   ::getcontext(&context);
@@ -83,9 +82,9 @@ void Stack::enter() {
 #if LLVM_ADDRESS_SANITIZER_BUILD
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
-  self->body(self->data);
+  Stack &next = self->body(self->data);
   self->ended = true;
-  switchStacks(*self, *self->after);
+  switchStacks(*self, next);
 }
 
 void switchStacks(Stack &from, Stack &to) {

@@ -25,8 +25,8 @@ public:
   /// Is the stack of the calling thread.
   void adoptCurrent();
 
-  /// Calls `body(data)` when it is first changed to; then goes back to `after`, for good.
-  void begin(void (*body)(void *), void *data, Stack &after);
+  /// Calls `body(data)` when it is first changed to; it returns the stack to change to at its end.
+  void begin(Stack &(*body)(void *), void *data);
 
 private:
   friend void switchStacks(Stack &from, Stack &to);
@@ -34,9 +34,8 @@ private:
 
   ucontext_t context;
   std::byte *memory = nullptr;
-  void (*body)(void *) = nullptr;
+  Stack &(*body)(void *) = nullptr;
   void *data = nullptr;
-  Stack *after = nullptr;
   [[maybe_unused]] void *sanitizerFiber = nullptr; ///< of ThreadSanitizer
   [[maybe_unused]] void *fakeStack = nullptr;      ///< of AddressSanitizer
   const void *bottom = nullptr;

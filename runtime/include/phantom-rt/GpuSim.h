@@ -12,6 +12,8 @@
 //  - Every command has ranges that it reads and writes. Two commands that
 //    touch the same bytes, one of them writing, must be ordered by a stream,
 //    an event, a collective or a synchronisation: whatever order they ran in.
+//    What one thread of the host has waited for is before all that any thread
+//    queues later: races between those threads are for other tools.
 //  - What NVIDIA's libraries leave undefined, and what makes them hang, is
 //    a violation: a message that names the commands. The process goes on.
 // It says nothing about speed, nor about NVIDIA's own bugs.
