@@ -117,6 +117,7 @@ SUITES = {
     "lit": run_lit,
     "unit": run_unit,
     "execution": run_script(os.path.join("Execution", "run.py"), "--with-onnxruntime"),
+    "mutation": run_script(os.path.join("Mutation", "run.py")),
     "onnx": run_script(os.path.join("ONNX", "run.py"), "--with-onnx-from-pypi"),
     "install": run_script(os.path.join("Install", "run.py")),
     "docs": run_script(os.path.join("Docs", "run.py")),

@@ -32,8 +32,10 @@ struct Survivor {
 };
 
 struct GateReport {
+  /// The verifier and the double look independently; `byData` counts what differs without a word of the
+  /// double.
   struct Counts {
-    int64_t mutants = 0, byVerifier = 0, byDouble = 0, byData = 0;
+    int64_t mutants = 0, byVerifier = 0, byDouble = 0, byData = 0, survivors = 0;
   };
   std::map<std::string, Counts> kinds; ///< by Mutant::kind
   std::vector<Survivor> survivors;

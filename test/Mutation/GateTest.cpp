@@ -130,7 +130,7 @@ TEST(Gate, FailsOnAWaitThatNothingNeeds) {
 TEST(Gate, RefusesAProgramWithARace) {
   TestedProgram it = tested(2);
   std::vector<Command> &commands = it.program.functions[0].commands;
-  commands.erase(commands.begin() + 5);
+  commands.erase(commands.begin() + 5); // the wait for the first exchange
   llvm::Expected<GateReport> report = runGate(it.program, "train_step", it.image, {});
   ASSERT_FALSE(bool(report));
   EXPECT_NE(toString(report.takeError()).find("not clean"), std::string::npos);

@@ -66,18 +66,32 @@ public:
 
 private:
   void add(StringRef kind, size_t at, StringRef what, std::vector<Command> commands,
-           std::optional<size_t> removed = std::nullopt) {
+           std::vector<size_t> removed = {}) {
     mutants.push_back(
         {kind.str(),
          (Twine("command ") + Twine(at) + ", " + describe(program, function.commands[at]) + ": " + what)
              .str(),
-         std::move(commands), removed});
+         std::move(commands), std::move(removed)});
   }
 
   void remove(size_t at) {
+    const uint32_t event = std::get<EventWaitCommand>(function.commands[at]).event;
+    std::vector<size_t> records;
+    size_t waits = 0;
+    for (size_t i = 0; i < function.commands.size(); ++i) {
+      const auto *record = std::get_if<EventRecordCommand>(&function.commands[i]);
+      const auto *wait = std::get_if<EventWaitCommand>(&function.commands[i]);
+      if (record && record->event == event)
+        records.push_back(i);
+      waits += wait && wait->event == event;
+    }
+    std::vector<size_t> removed{at};
+    if (waits == 1)
+      removed.insert(removed.begin(), records.begin(), records.end());
     std::vector<Command> commands = function.commands;
-    commands.erase(commands.begin() + ptrdiff_t(at));
-    add("wait", at, "left out", std::move(commands), at);
+    for (size_t index : reverse(removed))
+      commands.erase(commands.begin() + ptrdiff_t(index));
+    add("wait", at, "left out", std::move(commands), std::move(removed));
   }
 
   template <typename Edit> void change(StringRef kind, size_t at, StringRef what, Edit edit) {
@@ -138,7 +152,9 @@ std::vector<Mutant> mutantsOf(const Program &program, const Function &function) 
 
 bool sameOrder(const std::vector<Command> &original, const Mutant &mutant) {
   const HappensBefore before(original), after(mutant.commands);
-  auto moved = [&](size_t index) { return mutant.removed && index > *mutant.removed ? index - 1 : index; };
+  auto moved = [&](size_t index) {
+    return index - size_t(count_if(mutant.removed, [&](size_t removed) { return removed < index; }));
+  };
   std::vector<size_t> work;
   for (size_t i = 0; i < original.size(); ++i)
     if (!isEvent(original[i]))

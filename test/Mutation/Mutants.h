@@ -11,7 +11,6 @@
 
 #include "phantom-rt/Program.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +21,7 @@ struct Mutant {
   std::string kind; ///< "wait", "stream", "count", "type", "order" or "slot"
   std::string text; ///< what was changed where, for people
   std::vector<rt::Command> commands;
-  std::optional<size_t> removed; ///< the command that is not there any more
+  std::vector<size_t> removed; ///< the commands that are not there any more, rising
 };
 
 /// One fault after the other of all that order or address something between streams and ranks: each event

@@ -56,8 +56,7 @@ static Expected<int> run() {
                     "by double", "by data", "survive");
   for (const auto &[kind, counts] : report->kinds)
     outs() << formatv("{0,-8} {1,8} {2,12} {3,12} {4,10} {5,10}\n", kind, counts.mutants, counts.byVerifier,
-                      counts.byDouble, counts.byData,
-                      counts.mutants - counts.byVerifier - counts.byDouble - counts.byData);
+                      counts.byDouble, counts.byData, counts.survivors);
   for (const mutation::Survivor &survivor : report->survivors)
     outs() << "survivor: " << survivor.text
            << (survivor.proven ? " (the same order, and the same data)" : " (NOT proven to change nothing)")

@@ -26,6 +26,7 @@ struct GpuRuntimeOptions {
   std::string parameterFile; ///< not empty: overwrite the parameters from it
   GpuExchange exchange = GpuExchange::Nccl;
   bool useGraphs = true; ///< capture a function after its first run, and replay it from then on
+  bool verify = true;    ///< false: for tests of what faults in a program do
   RankTeamOptions team;
 };
 

@@ -64,6 +64,14 @@ private:
     return checkBuffer(program, function, ref, bytes);
   }
 
+  /// Each kind of work has its stream: on another one, an exchange would hold up what should hide it.
+  Error isOn(StreamKind wanted, StreamKind stream) {
+    if (stream != wanted)
+      return makeError("the command is on the other stream: GEMMs and kernels are on the compute stream, "
+                       "collectives on the exchange stream");
+    return use(stream);
+  }
+
   /// The exchange stream may work only once it waits for the compute stream, where the function began.
   Error use(StreamKind stream) {
     if (stream == StreamKind::Compute)
@@ -97,7 +105,7 @@ private:
       if (Error error = buffer(*gemm.biasGradient, checkedProduct({gemm.n, byteWidth(gemm.element)})))
         return error;
     }
-    return use(gemm.stream);
+    return isOn(StreamKind::Compute, gemm.stream);
   }
 
   Error checkAux(const GemmCommand &gemm) const {
@@ -134,7 +142,7 @@ private:
       if (declared[i].writes && kernel.arguments[i].region == Region::Constant)
         return makeError("kernel '" + program.kernels[kernel.kernel] + "' writes a constant");
     }
-    return use(kernel.stream);
+    return isOn(StreamKind::Compute, kernel.stream);
   }
 
   Error check(const ExchangeStartCommand &) const { return notOfGpus(); }
@@ -165,7 +173,7 @@ private:
                    " is sent; one float type is needed");
     if (Error error = checkOperands(collective, exchange))
       return error;
-    return use(collective.stream);
+    return isOn(StreamKind::Exchange, collective.stream);
   }
 
   Error checkOperands(const CollectiveCommand &collective, const Exchange &exchange) const {
