@@ -61,9 +61,9 @@ SmallVector<BlockArgument> writtenParameters(linalg::LinalgOp op) {
 /// Whether the op can be anywhere: it reads nothing that is computed before.
 bool isFree(Operation *op) {
   return isPure(op) && llvm::all_of(op->getOperands(), [](Value operand) {
-    Operation *source = operand.getDefiningOp();
-    return !source || isFree(source);
-  });
+           Operation *source = operand.getDefiningOp();
+           return !source || isFree(source);
+         });
 }
 
 /// The last op that must come before `update`; null where nothing must, and nothing where it has to stay.

@@ -59,9 +59,7 @@ public:
   /// Allocates rank `rank`'s memory; to be called by that rank's thread.
   llvm::Error allocate(int64_t rank);
 
-  std::byte *address(int64_t rank, size_t parameter) const {
-    return memoryOf(rank) + offset(parameter);
-  }
+  std::byte *address(int64_t rank, size_t parameter) const { return memoryOf(rank) + offset(parameter); }
   /// All parameters of the rank lie in one piece of `bytesPerRank` bytes.
   std::byte *memoryOf(int64_t rank) const { return memory[rank].data(); }
   int64_t offset(size_t parameter) const { return offsets[parameter]; }

@@ -361,7 +361,7 @@ struct Program {
   std::vector<Window> windows;
   std::vector<Exchange> exchanges;
   std::vector<std::vector<uint8_t>> constants;
-  std::vector<std::string> kernels; ///< symbols of the object code, in index order
+  std::vector<std::string> kernels;                         ///< symbols of the object code, in index order
   std::vector<std::vector<KernelArgument>> kernelArguments; ///< of GPU programs: one list per kernel
   std::vector<Function> functions;
   Costs trainCosts;

@@ -137,7 +137,8 @@ LogicalResult MaskOwnBlockOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult CollectiveOp::verify() {
   bool reduces = getKind() != ExchangeKind::AllGather;
   if (reduces != static_cast<bool>(getDestination()))
-    return emitOpError(reduces ? "of a reduction needs a destination" : "of an all_gather has no destination");
+    return emitOpError(reduces ? "of a reduction needs a destination"
+                               : "of an all_gather has no destination");
   for (Value buffer : getOperands()) {
     auto type = cast<MemRefType>(buffer.getType());
     if (!type.hasStaticShape() || !type.getLayout().isIdentity())
@@ -150,7 +151,8 @@ LogicalResult CollectiveOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return failure();
   int64_t window = cast<MemRefType>(getWindow().getType()).getNumElements(), ranks = getRanks();
   if (getKind() != ExchangeKind::AllReduce && window % ranks != 0)
-    return emitOpError("has a window of ") << window << " elements, which are no " << ranks << " equal blocks";
+    return emitOpError("has a window of ")
+           << window << " elements, which are no " << ranks << " equal blocks";
   if (!getDestination())
     return success();
   int64_t expected = getKind() == ExchangeKind::AllReduce ? window : window / ranks;
