@@ -58,12 +58,17 @@ SmallVector<BlockArgument> writtenParameters(linalg::LinalgOp op) {
   return written;
 }
 
-/// Whether the op can be anywhere: it reads nothing that is computed before.
+/// Whether the op fills, or names, memory for another one.
+bool isFresh(Operation *op) {
+  return isa<tensor::EmptyOp, linalg::FillOp>(op) || op->hasTrait<OpTrait::ConstantLike>();
+}
+
+/// Whether the op can be anywhere: it reads only arguments, as the correction of Adam does.
 bool isFree(Operation *op) {
-  return isPure(op) && llvm::all_of(op->getOperands(), [](Value operand) {
-           Operation *source = operand.getDefiningOp();
-           return !source || isFree(source);
-         });
+  return isFresh(op) || (isa<linalg::LinalgOp>(op) && llvm::all_of(op->getOperands(), [](Value operand) {
+                           Operation *source = operand.getDefiningOp();
+                           return !source || isFresh(source);
+                         }));
 }
 
 /// The last op that must come before `update`; null where nothing must, and nothing where it has to stay.
