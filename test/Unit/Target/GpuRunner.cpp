@@ -8,6 +8,8 @@
 
 #include "GpuRunner.h"
 
+#include "ValueOrAbort.h"
+
 #include "Runner.h"
 
 #include "phantom/Conversion/Pipelines.h"
@@ -30,18 +32,10 @@ using namespace phantom;
 using namespace phantom::rt;
 using phantom::test::GpuRunner;
 
+using ::phantom::test::check;
+using ::phantom::test::valueOrAbort;
+
 namespace {
-
-template <typename T> T valueOrAbort(llvm::Expected<T> value) {
-  if (!value)
-    llvm::report_fatal_error(llvm::Twine(llvm::toString(value.takeError())));
-  return std::move(*value);
-}
-
-void check(llvm::Error error) {
-  if (error)
-    llvm::report_fatal_error(llvm::Twine(llvm::toString(std::move(error))));
-}
 
 CompiledGpuProgram compile(const std::string &ir) {
   mlir::DialectRegistry registry;

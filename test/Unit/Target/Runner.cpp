@@ -8,6 +8,8 @@
 
 #include "Runner.h"
 
+#include "ValueOrAbort.h"
+
 #include "phantom/Conversion/Pipelines.h"
 #include "phantom/InitAll.h"
 
@@ -26,18 +28,10 @@ using mlir::PassManager;
 namespace rt = ::phantom::rt;
 using ::phantom::test::Runner;
 
+using ::phantom::test::check;
+using ::phantom::test::valueOrAbort;
+
 namespace {
-
-template <typename T> T valueOrAbort(llvm::Expected<T> value) {
-  if (!value)
-    llvm::report_fatal_error(llvm::Twine(llvm::toString(value.takeError())));
-  return std::move(*value);
-}
-
-void check(llvm::Error error) {
-  if (error)
-    llvm::report_fatal_error(llvm::Twine(llvm::toString(std::move(error))));
-}
 
 mlir::phantom::CompiledProgram compile(const std::string &ir, const std::string &options) {
   DialectRegistry registry;
