@@ -591,12 +591,6 @@ std::map<std::string, std::string> compiledFlags() {
   return values;
 }
 
-/// Whether two values of a flag are the same text, or the same number.
-static bool isSame(StringRef a, StringRef b) {
-  double first = 0, second = 0;
-  return a == b || (!a.getAsDouble(first) && !b.getAsDouble(second) && first == second);
-}
-
 Error checkAgainstPlan(StringRef compiled, const rt::Plan &plan) {
   auto planned = [&](const cl::Option &flag) {
     auto found = plan.options.find(flag.ArgStr.str());
@@ -605,7 +599,7 @@ Error checkAgainstPlan(StringRef compiled, const rt::Plan &plan) {
   constexpr StringLiteral advice = "; leave the flag out, or compile the model again";
   for (const Text *flag : compiledTexts) {
     // Parameters of a file may always replace the first values.
-    if (!flag->given() || isSame(*flag, planned(*flag)) ||
+    if (!flag->given() || rt::isSameFlagValue(*flag, planned(*flag)) ||
         (flag == &init && StringRef(init).starts_with("from-file=")))
       continue;
     return flagError(*flag, "'" + compiled + "' was compiled " +

@@ -32,6 +32,9 @@ struct Plan {
   bool operator==(const Plan &) const = default;
 };
 
+/// Whether two values of a flag are the same text, or the same number.
+bool isSameFlagValue(llvm::StringRef a, llvm::StringRef b);
+
 struct LoadedProgram {
   CompiledProgram compiled;
   Plan plan;

@@ -9,6 +9,7 @@
 #include "phantom-rt/CompiledFolder.h"
 
 #include "JsonMembers.h"
+#include "Paths.h"
 #include "phantom-rt/AtomicFile.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/Json.h"
@@ -28,15 +29,14 @@ namespace phantom::rt {
 static constexpr StringLiteral planName = "plan.json", programName = "program.json",
                                kernelsName = "kernels.o", modelName = "model.mlir";
 
-static std::string fileIn(StringRef folder, StringRef name) {
-  SmallString<128> path(folder);
-  sys::path::append(path, name);
-  return path.str().str();
-}
-
 static std::string sha256(StringRef bytes) {
   std::array<uint8_t, 32> hash = SHA256::hash(arrayRefFromStringRef(bytes));
   return toHex(hash, /*LowerCase=*/true);
+}
+
+bool isSameFlagValue(StringRef a, StringRef b) {
+  double first = 0, second = 0;
+  return a == b || (!a.getAsDouble(first) && !b.getAsDouble(second) && first == second);
 }
 
 //===----------------------------------------------------------------------===//

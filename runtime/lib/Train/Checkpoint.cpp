@@ -9,7 +9,9 @@
 #include "phantom-rt/Checkpoint.h"
 
 #include "../Core/JsonMembers.h"
+#include "../Core/Paths.h"
 #include "phantom-rt/AtomicFile.h"
+#include "phantom-rt/CompiledFolder.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/Json.h"
 #include "phantom-rt/ProgramJson.h"
@@ -40,12 +42,6 @@ struct Manifest {
   TrainState state;
   std::map<std::string, std::string> files; ///< XXH3 by name
 };
-
-std::string in(StringRef folder, const Twine &name) {
-  SmallString<128> path(folder);
-  sys::path::append(path, name);
-  return path.str().str();
-}
 
 std::string rankFile(int64_t rank) { return "rank-" + std::to_string(rank) + ".safetensors"; }
 
@@ -81,7 +77,7 @@ Expected<std::vector<int64_t>> stepsIn(StringRef folder) {
 std::string folderOf(StringRef folder, int64_t step) {
   std::string name;
   raw_string_ostream(name) << folderPrefix << format("%09lld", (long long)step);
-  return in(folder, name);
+  return fileIn(folder, name);
 }
 
 //===----------------------------------------------------------------------===//
@@ -134,7 +130,7 @@ Error fill(StringRef folder, const CheckpointOptions &options, const Program &pr
   Manifest manifest{version(),          program.strategy, hashOf(program), program.ranks,
                     program.ghostWidth, options.flags,    state,           {}};
   for (int64_t rank = 0; rank < program.ranks; ++rank) {
-    const std::string name = rankFile(rank), path = in(folder, name);
+    const std::string name = rankFile(rank), path = fileIn(folder, name);
     if (Error error =
             writeSafeTensors(path, partsOf(program, parameters, rank),
                              {{"rank", std::to_string(rank)}, {"step", std::to_string(state.step)}}))
@@ -144,7 +140,7 @@ Error fill(StringRef folder, const CheckpointOptions &options, const Program &pr
       return makeError("cannot read '" + path + "': " + written.getError().message());
     manifest.files[name] = hashOf((*written)->getBuffer());
   }
-  return writeFileAtomically(in(folder, manifestName),
+  return writeFileAtomically(fileIn(folder, manifestName),
                              [&](raw_ostream &out) { writeManifest(manifest, out); });
 }
 
@@ -208,7 +204,7 @@ Error damaged(StringRef path, const Twine &why) {
 }
 
 Expected<Manifest> readManifest(StringRef folder) {
-  const std::string path = in(folder, manifestName);
+  const std::string path = fileIn(folder, manifestName);
   auto text = MemoryBuffer::getFile(path);
   if (!text)
     return damaged(folder, "cannot read manifest.json: " + text.getError().message());
@@ -220,12 +216,6 @@ Expected<Manifest> readManifest(StringRef folder) {
   if (!fromJSON(*value, manifest, root))
     return damaged(folder, toString(root.getError()));
   return manifest;
-}
-
-/// Whether two values of a flag are the same text, or the same number.
-bool isSame(StringRef a, StringRef b) {
-  double first = 0, second = 0;
-  return a == b || (!a.getAsDouble(first) && !b.getAsDouble(second) && first == second);
 }
 
 /// Says what is different in a checkpoint that this run cannot go on from.
@@ -247,7 +237,7 @@ Error checkSameRun(StringRef folder, const Manifest &manifest, const CheckpointO
   for (const auto &[name, value] : options.flags) {
     auto there = manifest.flags.find(name);
     StringRef old = there == manifest.flags.end() ? StringRef("not known") : StringRef(there->second);
-    if (!isSame(old, value))
+    if (!isSameFlagValue(old, value))
       return makeError("--" + name + " is " + (value.empty() ? "not given" : value) +
                        ", but the checkpoint '" + folder + "' was made with " + (old.empty() ? "none" : old) +
                        "; give the same flags, or name another folder");
@@ -258,10 +248,10 @@ Error checkSameRun(StringRef folder, const Manifest &manifest, const CheckpointO
   return Error::success();
 }
 
-/// Checks a rank's file, whole, and where `parameters` is not null, reads it.
-Error readRank(StringRef folder, const Manifest &manifest, const Program &program, int64_t rank,
-               ParameterStore *parameters) {
-  const std::string name = rankFile(rank), path = in(folder, name);
+/// A rank's tensors, by parameter; nothing for those that only the first file has. Checks the file whole.
+Expected<std::vector<std::optional<FileTensor>>> readRank(StringRef folder, const Manifest &manifest,
+                                                          const Program &program, int64_t rank) {
+  const std::string name = rankFile(rank), path = fileIn(folder, name);
   auto bytes = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!bytes)
     return damaged(folder, "cannot read " + name + ": " + bytes.getError().message());
@@ -271,20 +261,19 @@ Error readRank(StringRef folder, const Manifest &manifest, const Program &progra
   Expected<SafeTensorsFile> file = SafeTensorsFile::open(path);
   if (!file)
     return damaged(folder, toString(file.takeError()));
-  for (size_t i = 0; i < program.parameters.size(); ++i) {
+  std::vector<std::optional<FileTensor>> tensors(program.parameters.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
     const Parameter &parameter = program.parameters[i];
-    const bool replicated = parameter.layout == Layout::Replicated;
-    if (replicated && rank != 0)
+    if (rank != 0 && parameter.layout == Layout::Replicated)
       continue;
     Expected<FileTensor> tensor = file->tensor(parameter.name);
     if (!tensor)
       return damaged(folder, toString(tensor.takeError()));
     if (tensor->shape != parameter.storedShape || tensor->element != storageType(parameter.type.element))
       return damaged(folder, name + ": '" + parameter.name + "' has another shape or type");
-    for (int64_t to = rank; parameters && to < (replicated ? program.ranks : rank + 1); ++to)
-      std::memcpy(parameters->address(to, i), tensor->bytes, size_t(parameter.type.bytes()));
+    tensors[i] = std::move(*tensor);
   }
-  return Error::success();
+  return tensors;
 }
 
 } // namespace
@@ -320,10 +309,15 @@ Expected<std::optional<TrainState>> readNewestCheckpoint(const CheckpointOptions
   if (Error error = checkSameRun(folder, *manifest, options, program))
     return error;
   // First all files are checked: an error must not leave some ranks with other values.
-  for (ParameterStore *to : {static_cast<ParameterStore *>(nullptr), &parameters})
-    for (int64_t rank = 0; rank < program.ranks; ++rank)
-      if (Error error = readRank(folder, *manifest, program, rank, to))
-        return error;
+  std::vector<std::vector<std::optional<FileTensor>>> tensors(program.ranks);
+  for (int64_t rank = 0; rank < program.ranks; ++rank)
+    if (Error error = readRank(folder, *manifest, program, rank).moveInto(tensors[rank]))
+      return error;
+  for (int64_t rank = 0; rank < program.ranks; ++rank)
+    for (size_t i = 0; i < program.parameters.size(); ++i) {
+      const FileTensor &tensor = tensors[rank][i] ? *tensors[rank][i] : *tensors[0][i];
+      std::memcpy(parameters.address(rank, i), tensor.bytes, size_t(program.parameters[i].type.bytes()));
+    }
   parameters.noteChange();
   return manifest->state;
 }

@@ -152,7 +152,8 @@ Expected<TrainReport> Trainer::run() {
     segmentEnd = schedule.steps;
     if (!checkpoints.folder.empty() && checkpoints.every > 0)
       segmentEnd = std::min(segmentEnd, (report.steps / checkpoints.every + 1) * checkpoints.every);
-    if (Error error = runtime.team().run([this](int64_t rank) { return runRank(rank); }))
+    if (Error error =
+            runtime.team().run([this, first = report.steps](int64_t rank) { return runRank(rank, first); }))
       return error;
     if (!checkpoints.folder.empty() && report.steps > saved)
       if (Error error = saveCheckpoint())
@@ -176,11 +177,8 @@ Expected<TrainReport> Trainer::run() {
   return report;
 }
 
-Error Trainer::runRank(int64_t rank) {
+Error Trainer::runRank(int64_t rank, int64_t first) {
   Communicator &communicator = runtime.team().communicator(rank);
-  const int64_t first = report.steps;
-  if (Error error = communicator.barrier("the start of training"))
-    return error;
   for (int64_t step = first;; ++step) {
     if (rank == 0) {
       stepBegin = Clock::now();

@@ -42,7 +42,8 @@ private:
   llvm::Error prepare();
   llvm::Error resume();
   llvm::Error saveCheckpoint();
-  llvm::Error runRank(int64_t rank);
+  /// From step `first` (from 0 on) to the segment's end.
+  llvm::Error runRank(int64_t rank, int64_t first);
   void copyBatch(int64_t rank, int64_t step);
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
