@@ -84,8 +84,8 @@ def run_unit(options):
     return counts
 
 
-def run_script(script, with_onnx=None):
-    """A python runner whose last line is its counts; `with_onnx`: its option for the newest onnx."""
+def run_script(script, with_onnx=None, with_torch=None):
+    """A python runner whose last line is its counts; `with_onnx`, `with_torch`: its options for the newest of these."""
 
     def run(options):
         command = [sys.executable, os.path.join(SOURCE, "test", script), "--tools-dir",
@@ -94,6 +94,8 @@ def run_script(script, with_onnx=None):
             command += ["--sanitize", options.sanitize]
         if options.with_onnx and with_onnx:
             command += [with_onnx, os.path.join(options.build_dir, "venv-onnx")]
+        if options.with_pytorch and with_torch:
+            command += [with_torch, os.path.join(options.build_dir, "venv-pytorch", "bin", "python")]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
         last = ""
         for line in process.stdout:
@@ -116,7 +118,7 @@ def run_script(script, with_onnx=None):
 SUITES = {
     "lit": run_lit,
     "unit": run_unit,
-    "execution": run_script(os.path.join("Execution", "run.py"), "--with-onnxruntime"),
+    "execution": run_script(os.path.join("Execution", "run.py"), "--with-onnxruntime", "--with-torch"),
     "mutation": run_script(os.path.join("Mutation", "run.py")),
     "onnx": run_script(os.path.join("ONNX", "run.py"), "--with-onnx-from-pypi"),
     "install": run_script(os.path.join("Install", "run.py")),

@@ -83,10 +83,14 @@ struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<Co
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       WalkResult needsRank = function.walk([](Operation *op) {
-        return isa<LocalSliceOp, MaskOwnBlockOp>(op) ? WalkResult::interrupt() : WalkResult::advance();
+        auto dropout = dyn_cast<DropoutOp>(op);
+        bool ofBlock = dropout && dropout.isActive() && dropout.getBlockDim();
+        return ofBlock || isa<LocalSliceOp, MaskOwnBlockOp>(op) ? WalkResult::interrupt()
+                                                                : WalkResult::advance();
       });
       if (needsRank.wasInterrupted() && !getRankArgument(function))
         addRankArgument(function);
+      convertGradientSums(function);
       if (fuse && fuseNorms)
         convertUpdatesWithNorms(function);
     }
@@ -116,6 +120,7 @@ private:
     populateDataToLinalgPatterns(patterns);
     populateLossToLinalgPatterns(patterns);
     populateUpdateToLinalgPatterns(patterns);
+    populateDropoutToLinalgPatterns(patterns);
     populateGemmToLinalgPatterns(patterns, /*all=*/referenceGemm);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(getOperation(), std::move(patterns));

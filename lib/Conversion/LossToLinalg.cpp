@@ -78,7 +78,23 @@ Value createTerm(ImplicitLocOpBuilder &b, LossKind kind, Value y, Value t) {
   return s.cast(s.add(linear, math::Log1pOp::create(b, decay)), f64);
 }
 
-/// log Σ e^x − x[target] for the row that the body is at, in f64; `row` are its indices.
+/// Σ x along the last dimension, in f64.
+Value createRowSums(OpBuilder &builder, Location loc, Value logits) {
+  RankedTensorType type = tensorTypeOf(logits);
+  const int64_t last = type.getRank() - 1;
+  AffineMap all = builder.getMultiDimIdentityMap(type.getRank());
+  SmallVector<IteratorType> iterators(type.getRank(), IteratorType::parallel);
+  iterators[last] = IteratorType::reduction;
+  Value zero =
+      createFilled(builder, loc, RankedTensorType::get(type.getShape().drop_back(), builder.getF64Type()), 0);
+  return createGeneric(builder, loc, logits, zero, {all, all.dropResult(last)}, iterators,
+                       [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+                         return {addF64(b, v[1], Scalars(b, v[0].getType()).cast(v[0], b.getF64Type()))};
+                       })
+      .front();
+}
+
+/// log Σ e^x − x[target] for the row that the body is at, in f64.
 Value createCrossEntropyTerm(ImplicitLocOpBuilder &b, Value logits, Value target, Value max, Value sum) {
   Scalars s(b, max.getType());
   SmallVector<Value> indices;
@@ -87,6 +103,27 @@ Value createCrossEntropyTerm(ImplicitLocOpBuilder &b, Value logits, Value target
   indices.push_back(arith::IndexCastOp::create(b, b.getIndexType(), target));
   Value own = tensor::ExtractOp::create(b, logits, indices);
   return s.cast(s.sub(math::LogOp::create(b, sum), s.sub(own, max)), b.getF64Type());
+}
+
+/// The sum of the terms of cross-entropy. With label smoothing ε a row's is
+/// (1 − ε)·(log Σ e^x − x[target]) + ε·(log Σ e^x − mean x).
+Value createCrossEntropySum(OpBuilder &builder, Location loc, LossOp op) {
+  Value y = op.getPrediction();
+  const int64_t classes = tensorTypeOf(y).getShape().back();
+  const double smoothing = op.getLabelSmoothing().convertToDouble();
+  auto [max, exponentials] = createSoftmaxStatistics(builder, loc, y, tensorTypeOf(y).getRank() - 1);
+  SmallVector<Value> inputs{op.getTarget(), max, exponentials};
+  if (smoothing != 0)
+    inputs.push_back(createRowSums(builder, loc, y));
+  return createMaskedSum(builder, loc, inputs, op.getValid(), [&](ImplicitLocOpBuilder &b, ValueRange v) {
+    Value term = createCrossEntropyTerm(b, y, v[0], v[1], v[2]);
+    if (smoothing == 0)
+      return term;
+    Scalars s(b, v[1].getType()), wide(b, b.getF64Type());
+    Value total = s.cast(s.add(math::LogOp::create(b, v[2]), v[1]), b.getF64Type());
+    Value spread = wide.sub(total, wide.div(v[3], wide.constant(static_cast<double>(classes))));
+    return wide.add(wide.mul(wide.constant(1 - smoothing), term), wide.mul(wide.constant(smoothing), spread));
+  });
 }
 
 struct LossToLinalg : OpRewritePattern<LossOp> {
@@ -101,11 +138,7 @@ struct LossToLinalg : OpRewritePattern<LossOp> {
     Value sum;
     if (op.getKind() == LossKind::CrossEntropy) {
       terms /= type.getShape().back();
-      auto [max, exponentials] = createSoftmaxStatistics(rewriter, loc, y, type.getRank() - 1);
-      sum = createMaskedSum(rewriter, loc, ValueRange{t, max, exponentials}, valid,
-                            [&](ImplicitLocOpBuilder &b, ValueRange v) {
-                              return createCrossEntropyTerm(b, y, v[0], v[1], v[2]);
-                            });
+      sum = createCrossEntropySum(rewriter, loc, op);
     } else {
       sum =
           createMaskedSum(rewriter, loc, ValueRange{y, t}, valid, [&](ImplicitLocOpBuilder &b, ValueRange v) {
@@ -138,13 +171,15 @@ struct LossGradientToLinalg : OpRewritePattern<LossGradientOp> {
   }
 
 private:
-  /// (softmax(y) − onehot(t)) / samples
+  /// (softmax(y) − (1 − ε)·onehot(t) − ε/classes) / samples
   LogicalResult crossEntropy(LossGradientOp op, PatternRewriter &rewriter) const {
     Location loc = op.getLoc();
     Value y = op.getPrediction();
     RankedTensorType type = tensorTypeOf(y);
     int64_t last = type.getRank() - 1;
     double samples = static_cast<double>(type.getNumElements() / type.getDimSize(last));
+    const double smoothing = op.getLabelSmoothing().convertToDouble();
+    const double spread = smoothing / static_cast<double>(type.getDimSize(last));
     auto [max, sum] = createSoftmaxStatistics(rewriter, loc, y, last);
     AffineMap all = rewriter.getMultiDimIdentityMap(type.getRank()), rows = all.dropResult(last);
     Value init = tensor::EmptyOp::create(rewriter, loc, type.getShape(), type.getElementType());
@@ -152,9 +187,9 @@ private:
       Scalars s(b, v[0].getType());
       Value column = arith::IndexCastOp::create(b, b.getI64Type(), linalg::IndexOp::create(b, last));
       Value own = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, column, v[3]);
-      Value onehot = arith::SelectOp::create(b, own, s.constant(1), s.constant(0));
+      Value wanted = arith::SelectOp::create(b, own, s.constant(1 - smoothing + spread), s.constant(spread));
       Value probability = s.div(s.exp(s.sub(v[0], v[1])), v[2]);
-      return {s.mul(s.sub(probability, onehot), s.constant(1 / samples))};
+      return {s.mul(s.sub(probability, wanted), s.constant(1 / samples))};
     };
     SmallVector<IteratorType> iterators(type.getRank(), IteratorType::parallel);
     rewriter.replaceOp(op, createGeneric(rewriter, loc, ValueRange{y, max, sum, op.getTarget()}, init,

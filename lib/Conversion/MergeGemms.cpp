@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ByteSize.h"
+#include "GradientSums.h"
 #include "SoleGemm.h"
 
 #include "phantom/Conversion/Passes.h"
@@ -30,7 +31,7 @@ namespace {
 
 /// What was merged, for the remark.
 struct Counts {
-  int64_t sums = 0, bytes = 0;
+  int64_t sums = 0, bytes = 0, gradients = 0;
 };
 
 /// Whether the GEMM's result is the product alone, which leaves its destination free for an accumulator.
@@ -68,12 +69,34 @@ struct AccumulateSum : OpRewritePattern<arith::AddFOp> {
   Counts &counts;
 };
 
+/// addf(sum, gemm), where the sum is a parameter of the function that this is the new value of: the GEMM
+/// accumulates there.
+struct AccumulateInParameter : OpRewritePattern<arith::AddFOp> {
+  AccumulateInParameter(MLIRContext *context, Counts &counts) : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(arith::AddFOp op, PatternRewriter &rewriter) const override {
+    FailureOr<GradientSum> sum = matchGradientSum(op);
+    GemmOp gemm = failed(sum) ? GemmOp() : soleGemm(sum->term);
+    if (!gemm || !isBareProduct(gemm) || gemm.getResult().getType() != sum->sum.getType())
+      return rewriter.notifyMatchFailure(op, "adds no product to a parameter");
+    rewriter.modifyOpInPlace(gemm, [&] {
+      gemm.getCMutable().assign(sum->sum);
+      gemm.setAccumulate(true);
+    });
+    ++counts.gradients;
+    rewriter.replaceOp(op, gemm.getResult());
+    return success();
+  }
+
+  Counts &counts;
+};
+
 struct MergeGemmsPass : phantom::impl::PhantomMergeGemmsBase<MergeGemmsPass> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       Counts counts;
       RewritePatternSet patterns(&getContext());
-      patterns.add<AccumulateSum>(&getContext(), counts);
+      patterns.add<AccumulateSum, AccumulateInParameter>(&getContext(), counts);
       if (failed(applyPatternsGreedily(function, std::move(patterns))))
         return signalPassFailure();
       if (function.getOps<GemmOp>().empty())
@@ -84,6 +107,8 @@ struct MergeGemmsPass : phantom::impl::PhantomMergeGemmsBase<MergeGemmsPass> {
                << " bytes fewer read and written";
       else
         remark << "no sum of two products to accumulate";
+      if (counts.gradients)
+        remark << "; " << counts.gradients << " products are added to sums of gradients in place";
     }
   }
 };

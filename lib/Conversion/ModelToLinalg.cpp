@@ -336,10 +336,10 @@ struct MaskOwnBlockToLinalg : OpRewritePattern<MaskOwnBlockOp> {
   }
 };
 
-template <typename Op> struct DropIdentity : OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
+struct DropReplicate : OpRewritePattern<ReplicateOp> {
+  using OpRewritePattern::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ReplicateOp op, PatternRewriter &rewriter) const override {
     rewriter.replaceOp(op, op.getInput());
     return success();
   }
@@ -350,5 +350,5 @@ template <typename Op> struct DropIdentity : OpRewritePattern<Op> {
 void mlir::phantom::populateModelToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<ActivationToLinalg, ActivationGradientToLinalg, BroadcastToLinalg, TransposeToLinalg,
                ReshapeToTensor, ReduceSumToLinalg, MatmulToLinalg, LocalSliceToLinalg, MaskOwnBlockToLinalg,
-               DropIdentity<DropoutOp>, DropIdentity<ReplicateOp>>(patterns.getContext());
+               DropReplicate>(patterns.getContext());
 }

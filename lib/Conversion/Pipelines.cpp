@@ -43,6 +43,8 @@ static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &optio
   pm.addPass(createConvertPhantomToLinalg(toLinalg));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  if (options.recomputeActivations)
+    pm.addPass(createPhantomRecomputeActivations());
   if (options.hoistUpdates)
     pm.addPass(createPhantomHoistUpdates());
   pm.addPass(createPhantomBufferize({options.elideCopies}));

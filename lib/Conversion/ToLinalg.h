@@ -95,8 +95,12 @@ void populateSoftmaxToLinalgPatterns(RewritePatternSet &patterns);
 void populateDataToLinalgPatterns(RewritePatternSet &patterns);
 void populateLossToLinalgPatterns(RewritePatternSet &patterns);
 void populateUpdateToLinalgPatterns(RewritePatternSet &patterns);
+void populateDropoutToLinalgPatterns(RewritePatternSet &patterns);
 /// Of all GEMMs, or only of those of types that the GEMM library does not have.
 void populateGemmToLinalgPatterns(RewritePatternSet &patterns, bool all);
+
+/// Converts each addition to a sum of gradients to one that writes it in place.
+void convertGradientSums(func::FuncOp function);
 
 /// Converts each update whose gradient's squared norm is asked for, too, to one op that makes both.
 void convertUpdatesWithNorms(func::FuncOp function);

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "GradientSums.h"
 #include "ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,13 +37,17 @@ Value createCorrection(OpBuilder &builder, Location loc, Value step, double beta
 
 /// The values that a rule reads at one element.
 struct Element {
-  Value gradient, learningRate, correction1, correction2, parameter;
+  Value gradient, learningRate, scale, correction1, correction2, parameter;
   SmallVector<Value> states;
 };
 
 /// New parameter, then new states.
 SmallVector<Value> applyRule(Scalars &s, UpdateOp op, Element e) {
-  double decay = op.getWeightDecay().convertToDouble();
+  double decay = op.getWeightDecay().convertToDouble(), factor = op.getLearningRateFactor().convertToDouble();
+  if (e.scale)
+    e.gradient = s.mul(e.gradient, e.scale);
+  if (factor != 1)
+    e.learningRate = s.mul(e.learningRate, s.constant(factor));
   if (decay != 0 && op.getKind() != OptimizerKind::AdamW)
     e.gradient = s.add(e.gradient, s.mul(s.constant(decay), e.parameter));
   switch (op.getKind()) {
@@ -99,10 +104,19 @@ void convertUpdate(RewriterBase &rewriter, UpdateOp op, SquaredNormOp norm) {
   const RankedTensorType type = tensorTypeOf(op.getParameter());
   const bool adam = op.getKind() == OptimizerKind::Adam || op.getKind() == OptimizerKind::AdamW;
   // Parameters of as many elements then share a kernel. What else makes the gradient can be fused as it is.
-  const bool flat = op.getGradient().getDefiningOp<GemmOp>() != nullptr;
+  const bool flat = isa_and_nonnull<GemmOp>(op.getGradient().getDefiningOp()) || op.getResetGradient();
   auto view = [&](Value value) { return flat ? flatten(rewriter, loc, value) : value; };
 
-  SmallVector<Value> inputs{view(op.getGradient()), op.getLearningRate()}, inits{view(op.getParameter())};
+  // A gradient that is cleared is a destination, and read there: one operand per buffer.
+  const bool clears = op.getResetGradient();
+  SmallVector<Value> inputs, inits{view(op.getParameter())};
+  if (!clears)
+    inputs.push_back(view(op.getGradient()));
+  const size_t rate = inputs.size();
+  inputs.push_back(op.getLearningRate());
+  if (op.getScale())
+    inputs.push_back(op.getScale());
+  const size_t corrections = inputs.size();
   if (adam) {
     for (auto [beta, root] : {std::pair(op.getBeta1(), false), std::pair(op.getBeta2(), true)})
       inputs.push_back(
@@ -110,28 +124,33 @@ void convertUpdate(RewriterBase &rewriter, UpdateOp op, SquaredNormOp norm) {
   }
   for (Value state : op.getStates())
     inits.push_back(view(state));
+  if (clears)
+    inits.push_back(view(op.getGradient()));
   if (norm)
     inits.push_back(createFilled(rewriter, loc, tensorTypeOf(norm.getOutput()), 0));
 
   const int64_t rank = tensorTypeOf(inits[0]).getRank();
   const AffineMap one = AffineMap::get(rank, 0, rewriter.getContext());
   SmallVector<AffineMap> maps(inputs.size() + inits.size(), rewriter.getMultiDimIdentityMap(rank));
-  std::fill(maps.begin() + 1, maps.begin() + inputs.size(), one);
+  std::fill(maps.begin() + rate, maps.begin() + inputs.size(), one);
   if (norm)
     maps.back() = one;
   SmallVector<IteratorType> iterators(rank, norm ? IteratorType::reduction : IteratorType::parallel);
   auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) {
     Scalars s(b, type.getElementType());
     Element e;
-    e.gradient = v[0];
-    e.learningRate = v[1];
-    e.correction1 = adam ? v[2] : Value();
-    e.correction2 = adam ? v[3] : Value();
+    e.gradient = clears ? v[inputs.size() + 1 + op.getStates().size()] : v[0];
+    e.learningRate = v[rate];
+    e.scale = op.getScale() ? v[rate + 1] : Value();
+    e.correction1 = adam ? v[corrections] : Value();
+    e.correction2 = adam ? v[corrections + 1] : Value();
     e.parameter = v[inputs.size()];
     e.states = llvm::to_vector(v.slice(inputs.size() + 1, op.getStates().size()));
     SmallVector<Value> results = applyRule(s, op, e);
+    if (clears)
+      results.push_back(s.constant(0));
     if (norm)
-      results.push_back(addF64(b, v.back(), squareF64(b, v[0])));
+      results.push_back(addF64(b, v.back(), squareF64(b, e.gradient)));
     return results;
   };
   SmallVector<Value> results = createGeneric(rewriter, loc, inputs, inits, maps, iterators, body);
@@ -176,6 +195,23 @@ struct SquaredNormToLinalg : OpRewritePattern<SquaredNormOp> {
 
 void mlir::phantom::populateUpdateToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<UpdateToLinalg, SquaredNormToLinalg>(patterns.getContext());
+}
+
+void mlir::phantom::convertGradientSums(func::FuncOp function) {
+  IRRewriter rewriter(function.getContext());
+  for (auto op : llvm::to_vector(function.getOps<arith::AddFOp>())) {
+    FailureOr<GradientSum> match = matchGradientSum(op);
+    if (failed(match))
+      continue;
+    rewriter.setInsertionPoint(op);
+    const int64_t rank = tensorTypeOf(op).getRank();
+    SmallVector<AffineMap> maps(2, rewriter.getMultiDimIdentityMap(rank));
+    SmallVector<IteratorType> iterators(rank, IteratorType::parallel);
+    rewriter.replaceOp(op, createGeneric(rewriter, op.getLoc(), match->term, match->sum, maps, iterators,
+                                         [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
+                                           return {Scalars(b, v[0].getType()).add(v[1], v[0])};
+                                         }));
+  }
 }
 
 void mlir::phantom::convertUpdatesWithNorms(func::FuncOp function) {

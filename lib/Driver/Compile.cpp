@@ -115,6 +115,22 @@ int64_t classCount(ModuleOp module) {
   return type && type.getRank() > 0 && !type.isDynamicDim(type.getRank() - 1) ? type.getShape().back() : 0;
 }
 
+/// The rows of a part of a step.
+Expected<int64_t> rowsOfPart(ModuleOp module, const phantom::CompileOptions &options) {
+  if (options.batchSize == 0)
+    return defaultBatch(module);
+  if (options.batchSize % options.accumulate != 0)
+    return createStringError("a batch of " + Twine(options.batchSize) + " rows cannot be divided into " +
+                             Twine(options.accumulate) + " equal parts (--accumulate)");
+  return options.batchSize / options.accumulate;
+}
+
+/// Whether the function is part of what the options ask for.
+bool isAskedFor(StringRef function, const phantom::CompileOptions &options) {
+  const bool ofStep = function == "train_step" || function == "accumulate" || function == "update";
+  return is_contained(options.functions, ofStep ? "train_step" : function);
+}
+
 void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int64_t batch) {
   phantom::TrainPipelineOptions train;
   train.batchSize = batch;
@@ -134,6 +150,13 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
   train.beta2 = options.beta2;
   train.epsilon = options.epsilon;
   train.weightDecay = options.weightDecay;
+  for (const std::string &entry : options.weightDecays)
+    train.weightDecays.push_back(entry);
+  for (const std::string &entry : options.learningRateFactors)
+    train.learningRateFactors.push_back(entry);
+  train.clipNorm = options.clipNorm;
+  train.labelSmoothing = options.labelSmoothing;
+  train.accumulate = options.accumulate;
   train.trainable = options.trainable;
   train.frozen = options.frozen;
   if (options.loss)
@@ -146,6 +169,7 @@ void setLowering(mlir::phantom::ToCpuPipelineOptions &lowering, const phantom::C
   lowering.mergeGemms = options.optimizations.mergeGemms;
   lowering.fuseEpilogues = options.optimizations.fuseEpilogues;
   lowering.fuseElementwise = options.optimizations.fuseElementwise;
+  lowering.recomputeActivations = options.recomputeActivations;
   lowering.hoistUpdates = options.optimizations.hoistUpdates;
   lowering.elideCopies = options.optimizations.elideCopies;
   lowering.overlap = options.optimizations.overlapExchanges;
@@ -215,11 +239,14 @@ Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::C
   const int64_t classes = classCount(**module);
   OwningOpRef<ModuleOp> dense = options.onCompiled ? (*module)->clone() : ModuleOp();
   PassManager front(&context, "builtin.module");
-  buildPipeline(front, options, options.batchSize ? options.batchSize : defaultBatch(**module));
+  Expected<int64_t> rows = rowsOfPart(**module, options);
+  if (!rows)
+    return rows.takeError();
+  buildPipeline(front, options, *rows);
   if (failed(front.run(**module)) || diagnostics.failed())
     return diagnostics.error("cannot partition or differentiate '" + model + "'");
   for (auto function : make_early_inc_range((*module)->getOps<FuncOp>()))
-    if (!is_contained(options.functions, function.getName()))
+    if (!isAskedFor(function.getName(), options))
       function.erase();
 
   PassManager back(&context, "builtin.module");

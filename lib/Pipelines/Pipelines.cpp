@@ -32,9 +32,20 @@ void ::phantom::buildTrainPipeline(OpPassManager &pm, const TrainPipelineOptions
   if (!options.trainable.empty() || !options.frozen.empty())
     pm.addPass(createPhantomSelectTrainable({options.trainable, options.frozen}));
   buildInferPipeline(pm, options);
-  pm.addPass(createPhantomDifferentiate({options.loss}));
-  pm.addPass(createPhantomApplyOptimizer({options.optimizer, options.momentum, options.beta1, options.beta2,
-                                          options.epsilon, options.weightDecay}));
+  pm.addPass(createPhantomDifferentiate({options.labelSmoothing, options.loss}));
+  PhantomApplyOptimizerOptions optimizer;
+  optimizer.kind = options.optimizer;
+  optimizer.momentum = options.momentum;
+  optimizer.beta1 = options.beta1;
+  optimizer.beta2 = options.beta2;
+  optimizer.epsilon = options.epsilon;
+  optimizer.weightDecay = options.weightDecay;
+  optimizer.weightDecays.assign(options.weightDecays.begin(), options.weightDecays.end());
+  optimizer.learningRateFactors.assign(options.learningRateFactors.begin(),
+                                       options.learningRateFactors.end());
+  optimizer.clipNorm = options.clipNorm;
+  optimizer.accumulate = options.accumulate;
+  pm.addPass(createPhantomApplyOptimizer(optimizer));
   if (options.optimizeExchanges)
     pm.addPass(createPhantomOptimizeExchanges());
   // Sums of cotangents become accumulating GEMMs; what no gradient needs goes away.

@@ -77,6 +77,10 @@ int64_t phantom_ranks(const phantom_session *session);
 /** The rows of one batch, of all ranks together. */
 int64_t phantom_batch(const phantom_session *session);
 
+/** The rows of one training step: those of a batch, times the parts that the model was compiled to
+ * accumulate. */
+int64_t phantom_step_rows(const phantom_session *session);
+
 /*===--- What the model takes and returns --------------------------------===*/
 
 typedef enum phantom_type {
@@ -154,9 +158,9 @@ typedef struct phantom_output {
 int phantom_infer(phantom_session *session, const phantom_input *inputs, size_t input_count, int64_t rows,
                   const phantom_output *outputs, size_t output_count);
 
-/** Trains on exactly one batch: computes the loss and the gradients, and updates the parameters. `loss`,
- * which may be null, is that before the update, the mean over the batch. A loss that is not finite is no
- * error: check it. Optimizers that count steps count those of this session. */
+/** Trains on exactly `phantom_step_rows` rows: computes the loss and the gradients, and updates the
+ * parameters. `loss`, which may be null, is that before the update, the mean over the rows. A loss that is
+ * not finite is no error: check it. Optimizers that count steps count those of this session. */
 int phantom_train_step(phantom_session *session, const phantom_input *inputs, size_t input_count,
                        const void *targets, size_t targets_bytes, double learning_rate, double *loss);
 

@@ -181,3 +181,32 @@ func.func @gather(%table: tensor<9x4xf32>, %tokens: tensor<3xi64>, %dy: tensor<3
   %g = phantom.gather_gradient %dy, %tokens dim 0 : (tensor<3x4xf32>, tensor<3xi64>) -> tensor<9x4xf32>
   return %y, %g : tensor<3x4xf32>, tensor<9x4xf32>
 }
+
+// Of a block, the rank is part of an element's index; outside training nothing is left.
+// CHECK-LABEL: func @dropout
+// CHECK-SAME: %[[X:.+]]: tensor<8x4xf32>, %[[KEY:.+]]: tensor<i64>, %[[STEP:.+]]: tensor<i64>, %[[RANK:.+]]: tensor<i64> {phantom.scalar = "rank"}
+func.func @dropout(%x: tensor<8x4xf32>, %key: tensor<i64>, %step: tensor<i64>) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  // CHECK: %[[Y:.+]] = linalg.generic {{.*}} ins(%[[X]], %[[KEY]], %[[STEP]], %[[RANK]] : tensor<8x4xf32>, tensor<i64>, tensor<i64>, tensor<i64>)
+  // CHECK-COUNT-20: arith.xori
+  // CHECK: %[[KEPT:.+]] = arith.cmpi uge, %{{.*}}, %{{.*}} : i32
+  // CHECK: arith.select %[[KEPT]]
+  %y = phantom.dropout %x ratio 0.25 counter(%key, %step : tensor<i64>, tensor<i64>) {site = 1 : i64, whole = array<i64: 8, 16>} : tensor<8x4xf32>
+  %z = phantom.dropout %x ratio 0.25 : tensor<8x4xf32>
+  // CHECK: return %[[Y]], %[[X]]
+  return %y, %z : tensor<8x4xf32>, tensor<8x4xf32>
+}
+
+// Gradients are scaled on their way, and their sums cleared.
+// CHECK-LABEL: func @scaled_update
+func.func @scaled_update(%w: tensor<4xf32>, %g: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<i64>, %s: tensor<f32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  // CHECK: linalg.generic {{.*}} ins(%[[LR:.+]], %[[S:.+]] : tensor<f32>, tensor<f32>) outs(%{{.*}}, %[[G:.+]] : tensor<4xf32>, tensor<4xf32>)
+  // CHECK: ^bb0(%[[RATE:.+]]: f32, %[[SCALE:.+]]: f32, %[[W:.+]]: f32, %[[GRADIENT:.+]]: f32):
+  // CHECK: %[[SCALED:.+]] = arith.mulf %[[GRADIENT]], %[[SCALE]]
+  // CHECK: %[[OWN:.+]] = arith.mulf %[[RATE]], %{{.*}}
+  // CHECK: %[[MOVE:.+]] = arith.mulf %[[OWN]], %[[SCALED]]
+  // CHECK: %[[NEW:.+]] = arith.subf %[[W]], %[[MOVE]]
+  // CHECK: linalg.yield %[[NEW]], %{{.*}} : f32, f32
+  %u:2 = phantom.update <sgd> %w, %g, () learning_rate %lr step %t scale %s {learning_rate_factor = 0.5, reset_gradient}
+      : (tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>, tensor<f32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return %u#0, %u#1 : tensor<4xf32>, tensor<4xf32>
+}

@@ -90,3 +90,21 @@ func.func @epilogue(%x: tensor<8x4xf32>, %w: tensor<4x4xf32>, %y: tensor<8x4xf32
 }
 
 phantom.mesh @mesh = [<"phantom" = 4>]
+
+// A product that is added to a sum which the function takes and returns is added there.
+// CHECK-LABEL: func @accumulate
+// CHECK-SAME: %[[SUM:[a-z0-9]+]]: tensor<8x16xf32> {phantom.parameter = @sum}
+phantom.parameter @sum : tensor<8x16xf32> init <zeros>
+func.func @accumulate(%d: tensor<4x8xf32>, %x: tensor<4x16xf32>, %sum: tensor<8x16xf32> {phantom.parameter = @sum},
+                      %other: tensor<8x16xf32>) -> (tensor<8x16xf32> {phantom.updated = @sum}, tensor<8x16xf32>) {
+  // CHECK: %[[NEW:.+]] = phantom.gemm {{.*}} outs(%[[SUM]] : tensor<8x16xf32>) {accumulate, transpose_a}
+  %e = tensor.empty() : tensor<8x16xf32>
+  %g = phantom.gemm ins(%d, %x : tensor<4x8xf32>, tensor<4x16xf32>) outs(%e : tensor<8x16xf32>) {transpose_a} -> tensor<8x16xf32>
+  %h = phantom.gemm ins(%d, %x : tensor<4x8xf32>, tensor<4x16xf32>) outs(%e : tensor<8x16xf32>) {transpose_a} -> tensor<8x16xf32>
+  %s = arith.addf %sum, %g : tensor<8x16xf32>
+  // What is no parameter stays.
+  // CHECK: %[[T:.+]] = arith.addf
+  %t = arith.addf %other, %h : tensor<8x16xf32>
+  // CHECK: return %[[NEW]], %[[T]]
+  return %s, %t : tensor<8x16xf32>, tensor<8x16xf32>
+}

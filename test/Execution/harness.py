@@ -35,6 +35,7 @@ class Options:
     sanitize: str = ""
     full: bool = False
     onnxruntime: str = ""  # a Python that has it
+    torch: str = ""  # likewise
 
 
 def check(condition, message):

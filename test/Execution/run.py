@@ -5,7 +5,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--with-onnxruntime VENV] [--list]
+"""usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--with-onnxruntime VENV]
+              [--with-torch PYTHON] [--list]
 
 Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed".
 With a sanitizer, a case that says so runs a smaller grid (the processes are 5 to 20 times slower).
@@ -49,9 +50,12 @@ def main():
     parser.add_argument("--sanitize", default="")
     parser.add_argument("--with-onnxruntime", metavar="VENV", default="",
                         help="also run exported models in the onnxruntime of this virtual environment, made if need be")
+    parser.add_argument("--with-torch", metavar="PYTHON", default="",
+                        help="also train beside PyTorch, which this Python has")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     options = harness.Options(os.path.abspath(arguments.tools_dir), arguments.sanitize, arguments.full)
+    options.torch = arguments.with_torch
     if arguments.with_onnxruntime:
         options.onnxruntime, _ = python_with_onnx(arguments.with_onnxruntime)
 

@@ -86,6 +86,18 @@ Text optimizer("optimizer", withOptimizer, trainingFlags, "NAME", "sgd, momentum
 Text learningRate("learning-rate", trainOnly, trainingFlags, "F", "highest learning rate (0.01)", "0.01");
 Text momentum("momentum", withOptimizer, trainingFlags, "F", "of momentum (0.9)", "0.9");
 Text weightDecay("weight-decay", withOptimizer, trainingFlags, "F", "decay of the weights (0)", "0");
+Text weightDecays("weight-decays", withOptimizer, trainingFlags, "GLOB=F[,...]",
+                  "another decay for parameters of these names; the last glob that matches counts");
+Text rateFactors("learning-rate-factors", withOptimizer, trainingFlags, "GLOB=F[,...]",
+                 "factors of the rate of parameters of these names");
+Text clipNorm("clip-norm", withOptimizer, trainingFlags, "F",
+              "largest norm of the gradients of all parameters together (0: any)", "0");
+Text accumulate("accumulate", withOptimizer, trainingFlags, "N",
+                "take a step's rows in N equal parts, one after the other, for less memory (1)", "1");
+Text labelSmoothing("label-smoothing", withOptimizer, trainingFlags, "F",
+                    "part of cross-entropy's wanted distribution that all classes share (0)", "0");
+Switch recompute("recompute-activations", withOptimizer, executionFlags,
+                 "compute activations again instead of keeping them: less memory, more time");
 Text schedule("schedule", trainOnly, trainingFlags, "NAME", "constant, linear, cosine or wsd", "constant");
 Text warmup("warmup", trainOnly, trainingFlags, "F", "fraction of the steps in which the rate rises (0)",
             "0");
@@ -96,7 +108,8 @@ Text steps("steps", trainOnly, trainingFlags, "N", "steps to train");
 Text epochs("epochs", trainOnly, trainingFlags, "N", "passes over the data, instead of --steps");
 Text targetLoss("target-loss", trainOnly, trainingFlags, "F",
                 "stop after the first step with a loss not above F");
-Text seed("seed", running, trainingFlags, "S", "of random starts and of the data's order (0)", "0");
+Text seed("seed", running, trainingFlags, "S", "of random starts, of the data's order and of dropout (0)",
+          "0");
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
                "f32, or f64 with --gemm reference (bf16: not in this version)", "f32");
@@ -151,11 +164,12 @@ Text keepCheckpoints("keep-checkpoints", trainOnly, outputFlags, "N", "only the 
 Switch resume("resume", trainOnly, outputFlags, "go on from the newest checkpoint, if there is one");
 
 /// The flags whose values a compiled folder has: what depends on them was decided when it was made.
-const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select,           &firstLayer,
-                                     &lastLayer, &init,     &constants,  &batchSize,        &dataDir,
-                                     &loss,      &momentum, &optimizer,  &trainable,        &weightDecay,
-                                     &frozen,    &gemm,     &precision,  &sharedParameters, &disablePass};
-const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune};
+const Text *const compiledTexts[] = {
+    &strategy,    &ranks,        &ghostWidth,  &select,        &firstLayer,       &lastLayer,   &init,
+    &constants,   &batchSize,    &dataDir,     &loss,          &momentum,         &optimizer,   &trainable,
+    &weightDecay, &frozen,       &gemm,        &precision,     &sharedParameters, &disablePass, &clipNorm,
+    &accumulate,  &weightDecays, &rateFactors, &labelSmoothing};
+const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune, &recompute};
 
 Error flagError(const Text &flag, const Twine &message) {
   return createStringError("--" + flag.ArgStr + " " + flag.getValue() + ": " + message);
@@ -378,6 +392,7 @@ Error readExecution(RunOptions &options) {
   compile.optimizations.overlapExchanges = !noOverlap;
   if (Error error = readDisabledPasses(compile.optimizations))
     return error;
+  compile.recomputeActivations = recompute;
   compile.remarks = remarks;
   options.session.bindThreads = bindCores;
   compile.strict = options.strict = strict;
@@ -414,9 +429,17 @@ Error readSave(RunOptions &options) {
   return Error::success();
 }
 
+std::vector<std::string> listOf(const Text &flag) {
+  SmallVector<StringRef> parts;
+  StringRef(flag).split(parts, ',', -1, /*KeepEmpty=*/false);
+  return std::vector<std::string>(parts.begin(), parts.end());
+}
+
 Error readOptimizer(RunOptions &options) {
   options.compile.trainable = trainable;
   options.compile.frozen = frozen;
+  options.compile.weightDecays = listOf(weightDecays);
+  options.compile.learningRateFactors = listOf(rateFactors);
   return firstError({[&] {
                        return assign(options.compile.optimizer,
                                      choice<OptimizerKind>(optimizer, {{"sgd", OptimizerKind::Sgd},
@@ -425,7 +448,10 @@ Error readOptimizer(RunOptions &options) {
                                                                        {"adamw", OptimizerKind::AdamW}}));
                      },
                      [&] { return assign(options.compile.momentum, number(momentum, 0)); },
-                     [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); }});
+                     [&] { return assign(options.compile.weightDecay, number(weightDecay, 0)); },
+                     [&] { return assign(options.compile.clipNorm, number(clipNorm, 0)); },
+                     [&] { return assign(options.compile.accumulate, integer(accumulate, 1)); },
+                     [&] { return assign(options.compile.labelSmoothing, number(labelSmoothing, 0)); }});
 }
 
 Error readCheckpoints(rt::CheckpointOptions &options) {
@@ -472,6 +498,8 @@ Error readTraining(RunOptions &options) {
   train.machineFile = machine;
   train.progress = !quiet;
   options.gradientsFile = dumpGradients;
+  if (!options.gradientsFile.empty() && options.compile.accumulate > 1)
+    return flagError(dumpGradients, "gradients are of one part of a step: leave --accumulate out");
   if (Error error =
           firstError({[&] { return readSave(options); }, [&] { return readCheckpoints(train.checkpoints); }}))
     return error;

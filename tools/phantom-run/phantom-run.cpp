@@ -115,7 +115,7 @@ Error writeCompiled(RunOptions &options) {
   if (std::error_code code = sys::fs::make_absolute(model))
     return createStringError(code, "cannot find '" + options.model + "'");
   rt::Plan plan{model.str().str(), compiledFlags(), std::move(text), options.session.gemms};
-  plan.options["batch-size"] = std::to_string(compiled->executable.program.batch);
+  plan.options["batch-size"] = std::to_string(compiled->executable.program.stepRows());
   return rt::writeCompiledFolder(options.folder, *compiled, plan);
 }
 
@@ -133,7 +133,7 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
   for (StringRef needed : options.compile.functions) {
     StringRef name = needed == "forward" ? "infer" : needed;
     StringRef command = name == "infer" ? "infer" : name == "evaluate" ? "eval" : "train";
-    if (!program.function(name.str()))
+    if (name == "train_step" ? program.stepFunctions().empty() : !program.function(name.str()))
       return createStringError("'" + options.model + "' was compiled without the command " + command +
                                "; compile the model with --commands " + command);
   }

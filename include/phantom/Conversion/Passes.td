@@ -106,7 +106,8 @@ def PhantomMergeGemms : Pass<"phantom-merge-gemms", "::mlir::ModuleOp"> {
 
     That is 2s and a kernel less, or nothing, where the addition would be fused into a kernel that reads the sum; it never is more. The
     flops are the same. No GEMM moves, so none waits for an exchange that it did not wait for, and what runs beside an exchange
-    still does. Equal products are left to CSE. A remark per function says how many sums were merged, and the bytes of the first case.
+    still does. Equal products are left to CSE. A product that is added to a sum of gradients, which the function takes and returns
+    (`@accumulate`), accumulates there. A remark per function says how many sums were merged, and the bytes of the first case.
 
     ```mlir
     %a = phantom.gemm ins(%g, %v : …) outs(%e : …) -> tensor<8x16xf32>
@@ -177,6 +178,26 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
+}
+
+def PhantomRecomputeActivations : Pass<"phantom-recompute-activations", "::mlir::ModuleOp"> {
+  let summary = "compute cheap values again instead of keeping them for the backward pass";
+  let description = [{
+    An elementwise `linalg.generic` whose result waits, behind a product, a reduction or an exchange, for a later reader is
+    cloned in front of that reader, which then reads the clone: what it made need not be kept. Only where all that it
+    reads is kept until then anyway; nothing else lives longer. So the memory for activations of `gelu`, `silu` and other
+    functions that their operand's gradient needs, of dropout and of normalisations, is given back, for one more kernel
+    each. Values are the same bits. Later passes that look for equal ops would undo it: it comes after them. A remark per
+    function says how many values are not kept, and their bytes.
+
+    ```mlir
+    %y = gelu(%z)                        %y = gelu(%z)
+    … products of the forward pass …     … products of the forward pass …
+    %dw = product of %delta and %y       %again = gelu(%z)
+    %dz = gelu_gradient(%z, %dy)         %dw = product of %delta and %again
+                                         %dz = gelu_gradient(%z, %dy)
+    ```
+  }];
 }
 
 def PhantomHoistUpdates : Pass<"phantom-hoist-updates", "::mlir::ModuleOp"> {

@@ -33,6 +33,10 @@ struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
   Option<bool> hoistUpdates{*this, "hoist-updates",
                             llvm::cl::desc("update parameters where their gradients are made"),
                             llvm::cl::init(true)};
+  Option<bool> recomputeActivations{
+      *this, "recompute-activations",
+      llvm::cl::desc("compute activations again instead of keeping them: less memory, more time"),
+      llvm::cl::init(false)};
   Option<bool> elideCopies{*this, "elide-copies", llvm::cl::desc("make what is exchanged in its window"),
                            llvm::cl::init(true)};
   Option<bool> planMemory{*this, "plan-memory",

@@ -39,15 +39,22 @@ struct CompileOptions {
   FirstLayer firstLayer = FirstLayer::Dense;
   LastLayer lastLayer = LastLayer::Reduce;
   InitStart init = InitStart::FromDense;
-  int64_t batchSize = 0;              ///< 0: the model's own, or 32
-  std::vector<std::string> functions; ///< to compile: "forward", "evaluate", "gradients", "train_step"
-  std::string trainable, frozen;      ///< globs over parameter names; empty: as the model says, none
-  std::optional<LossKind> loss;       ///< needed by all but "forward"
+  int64_t batchSize = 0;  ///< rows of a step; 0: the model's own for each part of it, or 32
+  int64_t accumulate = 1; ///< parts that a step takes its rows in, one after the other
+  /// To compile: "forward", "evaluate", "gradients", "train_step" (of `accumulate` parts, what stands for
+  /// it).
+  std::vector<std::string> functions;
+  std::string trainable, frozen; ///< globs over parameter names; empty: as the model says, none
+  std::optional<LossKind> loss;  ///< needed by all but "forward"
   OptimizerKind optimizer = OptimizerKind::Sgd;
   double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
+  std::vector<std::string> weightDecays, learningRateFactors; ///< GLOB=F, over parameter names
+  double clipNorm = 0;                                        ///< largest norm of all gradients; 0: any
+  double labelSmoothing = 0;                                  ///< of cross-entropy
   bool referenceGemm = false;   ///< GEMMs as plain loops instead of library calls: an oracle
   bool doublePrecision = false; ///< everything in f64; needs referenceGemm
   Optimizations optimizations;
+  bool recomputeActivations = false; ///< less memory, more time
   onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;
   std::string dataDir;                          ///< of external data; empty: the model's folder
   std::map<std::string, std::string> constants; ///< .npy files of inputs that become constants

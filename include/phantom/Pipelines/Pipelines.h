@@ -59,6 +59,8 @@ struct TrainPipelineOptions : InferPipelineOptions {
                         llvm::cl::values(clEnumValN(LossKind::CrossEntropy, "cross-entropy", "from logits"),
                                          clEnumValN(LossKind::Mse, "mse", "mean squared error"),
                                          clEnumValN(LossKind::Bce, "bce", "from logits"))};
+  Option<double> labelSmoothing{*this, "label-smoothing", llvm::cl::desc("of cross-entropy"),
+                                llvm::cl::init(0.0)};
   Option<OptimizerKind> optimizer{
       *this, "optimizer", llvm::cl::desc("update rule"), llvm::cl::init(OptimizerKind::Sgd),
       llvm::cl::values(clEnumValN(OptimizerKind::Sgd, "sgd", "gradient descent"),
@@ -76,12 +78,19 @@ struct TrainPipelineOptions : InferPipelineOptions {
   Option<double> epsilon{*this, "epsilon", llvm::cl::desc("added to the root"), llvm::cl::init(1e-8)};
   Option<double> weightDecay{*this, "weight-decay", llvm::cl::desc("decay of the weights"),
                              llvm::cl::init(0.0)};
+  ListOption<std::string> weightDecays{*this, "weight-decays", llvm::cl::desc("GLOB=F: of these parameters")};
+  ListOption<std::string> learningRateFactors{*this, "learning-rate-factors",
+                                              llvm::cl::desc("GLOB=F: of these parameters")};
+  Option<double> clipNorm{*this, "clip-norm", llvm::cl::desc("largest norm of all gradients; 0: any"),
+                          llvm::cl::init(0.0)};
+  Option<int64_t> accumulate{*this, "accumulate", llvm::cl::desc("batches per step"), llvm::cl::init(1)};
 };
 
 /// Dense model → partitioned `@forward` of one batch size.
 void buildInferPipeline(mlir::OpPassManager &pm, const InferPipelineOptions &options);
 
-/// Dense model → partitioned `@forward`, `@evaluate`, `@gradients` and `@train_step`.
+/// Dense model → partitioned `@forward`, `@evaluate`, `@gradients` and `@train_step` (or `@accumulate` and
+/// `@update`).
 void buildTrainPipeline(mlir::OpPassManager &pm, const TrainPipelineOptions &options);
 
 /// Registers `phantom-infer-pipeline` and `phantom-train-pipeline`.

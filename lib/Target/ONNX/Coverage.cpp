@@ -32,8 +32,9 @@ static std::string gradientOf(const Operator &op) {
 
 void printOperatorTable(raw_ostream &out) {
   out << "| operator | domain | versions | inputs | gradient |\n| --- | --- | --- | --- | --- |\n";
-  for (auto [domain, operators] :
-       {std::pair("", standardOperators()), {"com.microsoft", microsoftOperators()}})
+  for (auto [domain, operators] : {std::pair("", standardOperators()),
+                                   {"com.microsoft", microsoftOperators()},
+                                   {"ai.onnx.preview.training", trainingOperators()}})
     for (const Operator &op : operators)
       out << formatv("| {0} | {1} | {2} | {3} | {4} |\n", op.name, domain,
                      op.firstOpset == op.lastOpset ? std::to_string(op.firstOpset)

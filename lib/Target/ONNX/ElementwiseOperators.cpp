@@ -323,7 +323,8 @@ LogicalResult importDropout(NodeImporter &node) {
       return failure();
   }
   return node.setResult(mlir::phantom::DropoutOp::create(node.builder, node.location, x->getType(), *x,
-                                                         node.builder.getF64FloatAttr(*ratio)));
+                                                         node.builder.getF64FloatAttr(*ratio), mlir::ValueRange(),
+                                                         mlir::IntegerAttr(), mlir::DenseI64ArrayAttr()));
 }
 
 } // namespace phantom::onnx

@@ -175,6 +175,7 @@ const Operator *findOperator(llvm::StringRef domain, llvm::StringRef name);
 /// All operators of a domain, sorted by name.
 llvm::ArrayRef<Operator> standardOperators();
 llvm::ArrayRef<Operator> microsoftOperators();
+llvm::ArrayRef<Operator> trainingOperators();
 
 //===----------------------------------------------------------------------===//
 // Broadcasting

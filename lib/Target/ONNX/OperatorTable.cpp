@@ -20,7 +20,6 @@ namespace phantom::onnx {
 static constexpr int64_t kNewest = 28;
 
 static constexpr Gradient kYes{Gradient::Yes, ""};
-static constexpr Gradient kWithoutDropping{Gradient::Yes, "of ratio 0"};
 static constexpr Gradient kZero{Gradient::Zero, ""};
 static constexpr Gradient kBoolean{Gradient::No, "it takes booleans"};
 static constexpr Gradient kShape{Gradient::No, "it follows from shapes"};
@@ -38,7 +37,7 @@ static constexpr Operator kOperators[] = {
     {"Constant", 1, kNewest, 0, 0, kConstant, nullptr},
     {"ConstantOfShape", 9, kNewest, 1, 1, kConstant, importConstantOfShape},
     {"Div", 1, kNewest, 2, 2, kYes, importArithmetic},
-    {"Dropout", 1, kNewest, 1, 3, kWithoutDropping, importDropout},
+    {"Dropout", 1, kNewest, 1, 3, kYes, importDropout},
     {"Elu", 1, kNewest, 1, 1, kYes, importActivation},
     {"Equal", 1, kNewest, 2, 2, kZero, importComparison},
     {"Erf", 9, kNewest, 1, 1, kYes, importUnary},
@@ -102,9 +101,10 @@ static constexpr Operator kOperators[] = {
 ArrayRef<Operator> standardOperators() { return kOperators; }
 
 const Operator *findOperator(StringRef domain, StringRef name) {
-  ArrayRef<Operator> operators = domain.empty()              ? standardOperators()
-                                 : domain == "com.microsoft" ? microsoftOperators()
-                                                             : ArrayRef<Operator>();
+  ArrayRef<Operator> operators = domain.empty()                         ? standardOperators()
+                                 : domain == "com.microsoft"            ? microsoftOperators()
+                                 : domain == "ai.onnx.preview.training" ? trainingOperators()
+                                                                        : ArrayRef<Operator>();
   const Operator *found =
       lower_bound(operators, name, [](const Operator &op, StringRef n) { return op.name < n; });
   return found != operators.end() && found->name == name ? found : nullptr;

@@ -149,8 +149,8 @@ ArrayRef<int64_t> dimsOf(const Tensor &tensor, ArrayRef<Use> uses) {
 constexpr int64_t kMostConstantElements = 64;
 
 /// Names that a later pass gives to functions and other symbols.
-constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "train_step",
-                                       "infer",   "mesh",     "kernels"};
+constexpr StringLiteral kReserved[] = {"forward", "evaluate", "gradients", "train_step", "accumulate",
+                                       "update",  "infer",    "mesh",      "kernels"};
 
 } // namespace
 

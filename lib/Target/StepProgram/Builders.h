@@ -43,7 +43,7 @@ void append(rt::Function &function, rt::Command command);
 int64_t countTrainable(const rt::Program &program, ModuleOp module);
 
 /// Flops and ring-model elements of one call of the function.
-void addCosts(func::FuncOp function, rt::Costs &costs);
+void addCosts(func::FuncOp function, int64_t runs, rt::Costs &costs);
 
 /// The program's kernels, where they are for GPUs.
 gpu::GPUModuleOp gpuKernels(ModuleOp module);

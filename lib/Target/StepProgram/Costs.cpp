@@ -25,15 +25,16 @@ int64_t mlir::phantom::countTrainable(const rt::Program &program, ModuleOp modul
   return total;
 }
 
-void mlir::phantom::addCosts(func::FuncOp function, rt::Costs &costs) {
+void mlir::phantom::addCosts(func::FuncOp function, int64_t runs, rt::Costs &costs) {
+  const auto times = static_cast<double>(runs);
   function.walk([&](Operation *op) {
     if (auto gemm = dyn_cast<GemmOp>(op)) {
-      double flops = 2.0 * gemm.getM() * gemm.getN() * gemm.getK();
+      double flops = times * 2.0 * gemm.getM() * gemm.getN() * gemm.getK();
       costs.executedFlops += flops;
       costs.formulaFlops +=
           flops * (gemm.getFormulaFraction() ? gemm.getFormulaFraction()->convertToDouble() : 1);
     } else if (isa<ExchangeStartOp, CollectiveOp>(op)) {
-      costs.modelCommElements += cast<ExchangeOpInterface>(op).getRingElements();
+      costs.modelCommElements += times * cast<ExchangeOpInterface>(op).getRingElements();
     }
   });
 }

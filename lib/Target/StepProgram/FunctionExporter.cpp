@@ -43,6 +43,8 @@ static std::optional<std::pair<rt::Role, std::string>> argumentRole(func::FuncOp
     return {{rt::Role::ValidCount, scalar.str()}};
   if (scalar == "rank")
     return {{rt::Role::Rank, scalar.str()}};
+  if (scalar == "dropout_key")
+    return {{rt::Role::DropoutKey, scalar.str()}};
   return std::nullopt;
 }
 

@@ -50,14 +50,18 @@ FailureOr<rt::Program> mlir::phantom::exportStepProgram(ModuleOp module) {
   program.device = gpuKernels(module) ? rt::DeviceKind::Gpu : rt::DeviceKind::Cpu;
   if (failed(exportTables(module, program)))
     return failure();
+  if (auto parts = module->getAttrOfType<IntegerAttr>(PhantomDialect::kAccumulation))
+    program.accumulation = parts.getInt();
   FunctionExporter exporter(module, program);
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.isExternal())
       continue;
     if (failed(exporter.exportFunction(function)))
       return failure();
-    if (function.getName() == "train_step")
-      addCosts(function, program.trainCosts);
+    if (function.getName() == "train_step" || function.getName() == "update")
+      addCosts(function, 1, program.trainCosts);
+    else if (function.getName() == "accumulate")
+      addCosts(function, program.accumulation, program.trainCosts);
   }
   program.trainCosts.parameters = countTrainable(program, module);
   if (auto batch = module->getAttrOfType<IntegerAttr>(PhantomDialect::kBatch))

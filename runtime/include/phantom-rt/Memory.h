@@ -25,9 +25,9 @@ struct MemoryNeed {
   int64_t total() const { return parameters + optimizer + activations + windows + constants + batch; }
 };
 
-/// What runs of `function` need by the program. What the process needs without
-/// a model, and data files in the page cache, come on top.
-MemoryNeed memoryNeed(const Program &program, const Function &function);
+/// What training needs by the program. What the process needs without a model, and data files in the page
+/// cache, come on top.
+MemoryNeed memoryNeedOfTraining(const Program &program);
 
 /// The most memory that this process has had resident so far, in bytes.
 int64_t peakResidentBytes();

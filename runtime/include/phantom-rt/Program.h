@@ -297,6 +297,7 @@ enum class Role : uint8_t {
   Step,                  ///< i64 scalar, 1 in the first step
   ValidCount,            ///< i64 scalar: the leading rows of the batch that count
   Rank,                  ///< i64 scalar
+  DropoutKey,            ///< i64 scalar, of the run's seed
   Output,                ///< (result) model output, replicated
   Loss,                  ///< (result) scalar, replicated
   Gradient,              ///< (result) of parameter `name`
@@ -324,12 +325,16 @@ struct Result {
 
 /// A straight-line command list. Every rank runs the same one.
 struct Function {
-  std::string name; ///< "infer", "evaluate", "gradients" or "train_step"
+  /// "infer", "evaluate", "gradients" or "train_step"; where a step takes several batches, "accumulate" and
+  /// "update" instead of the last.
+  std::string name;
   std::vector<Argument> arguments;
   std::vector<Result> results;
   std::vector<Command> commands;
   int64_t arenaBytes = 0;
   int64_t events = 0; ///< of GPU programs
+
+  bool updatesParameters() const { return name == "train_step" || name == "update"; }
 
   bool operator==(const Function &) const = default;
 };
@@ -352,8 +357,9 @@ struct Program {
   DeviceKind device = DeviceKind::Cpu;
   std::string strategy; ///< "none", "phantom", "tensor" or "megatron"
   int64_t ranks = 1;
-  int64_t ghostWidth = 0; ///< as asked for; 0 where nothing was
-  int64_t batch = 0;
+  int64_t ghostWidth = 0;                 ///< as asked for; 0 where nothing was
+  int64_t batch = 0;                      ///< rows of one run of a function
+  int64_t accumulation = 1;               ///< batches whose gradients a training step sums
   ElementType element = ElementType::F32; ///< of activations and parameters
   std::string loss;                       ///< "", "cross-entropy", "mse" or "bce"
   int64_t classes = 0;                    ///< of cross-entropy: targets are 0 to classes - 1; 0: not known
@@ -367,6 +373,11 @@ struct Program {
   Costs trainCosts;
 
   const Function *function(const std::string &name) const;
+
+  /// Rows that a training step takes.
+  int64_t stepRows() const { return batch * accumulation; }
+  /// The functions of a training step, in order, and how often it runs each; none if it is not there.
+  std::vector<std::pair<const Function *, int64_t>> stepFunctions() const;
 
   bool operator==(const Program &) const = default;
 };

@@ -78,6 +78,8 @@ public:
   void setLearningRate(double value);
   void setStep(int64_t value);
   void setValidCount(int64_t value);
+  /// The key of dropout, of the run's seed.
+  void setSeed(uint64_t seed);
   bool hasRole(Role role) const;
 
   /// Runs the function on rank `rank`, on that rank's thread; then calls

@@ -20,6 +20,8 @@
 
 namespace phantom::rt {
 
+class TrainStep;
+
 struct SessionOptions {
   uint64_t seed = 0;
   std::string parameterFile;   ///< --init from-file=F; empty: the init recipes
@@ -86,7 +88,7 @@ public:
   /// A session on any device. `seed` is that of the data's order.
   Session(std::unique_ptr<Runtime> runtime, uint64_t seed) : device(std::move(runtime)), seed(seed) {}
 
-  /// Runs "train_step". A loss that is not finite is an error that names the
+  /// Runs training steps. A loss that is not finite is an error that names the
   /// step. SIGINT and SIGTERM stop the run after a whole step, as
   /// StopReason::Interrupted; a second one ends the process.
   llvm::Expected<TrainReport> train(const TrainOptions &options);
@@ -106,8 +108,8 @@ public:
   /// The rows that one run of "infer" takes; 0 where its inputs and outputs have no common first dimension.
   int64_t inferenceBatch() const;
 
-  /// Runs "train_step" on one batch of rows, and returns its loss, that of the parameters before the step.
-  /// The steps count from 1; `restart` makes the next one the first.
+  /// One training step on as many rows as it takes (Program::stepRows). Returns their loss, that of the
+  /// parameters before the step. The steps count from 1; `restart` makes the next one the first.
   llvm::Expected<double> trainStep(const HostData &data, double learningRate);
   void restart() { stepsDone = 0; }
 
@@ -124,6 +126,7 @@ public:
 private:
   /// The function `name`, bound; bound once and kept.
   llvm::Expected<FunctionInstance *> instance(llvm::StringRef name);
+  llvm::Expected<TrainStep> bindTrainStep();
 
   struct BoundData {
     FunctionInstance &function;

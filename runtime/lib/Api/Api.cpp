@@ -81,7 +81,7 @@ static Error checkOptions(const phantom_options &options) {
 /// Fills the tables that a caller asks for.
 static void describe(phantom_session &session) {
   const Program &program = session.compiled.executable.program;
-  for (const char *name : {"infer", "evaluate", "train_step"}) {
+  for (const char *name : {"infer", "evaluate", "train_step", "accumulate"}) {
     const Function *function = program.function(name);
     if (!function || !session.inputs.empty())
       continue;
@@ -93,8 +93,8 @@ static void describe(phantom_session &session) {
     for (const Result &result : infer->results)
       if (result.role == Role::Output)
         session.outputs.push_back({result.name, result.type});
-  if (const Function *step = program.function("train_step"))
-    for (const Argument &argument : step->arguments)
+  for (auto [function, runs] : program.stepFunctions())
+    for (const Argument &argument : function->arguments)
       if (argument.role == Role::Target)
         session.targets = Tensor{argument.name, argument.type};
   for (const Parameter &parameter : program.parameters)
@@ -137,6 +137,10 @@ void phantom_session_close(phantom_session *session) { delete session; }
 
 int64_t phantom_ranks(const phantom_session *session) {
   return session ? session->compiled.executable.program.ranks : 0;
+}
+
+int64_t phantom_step_rows(const phantom_session *session) {
+  return session ? session->compiled.executable.program.stepRows() : 0;
 }
 
 int64_t phantom_batch(const phantom_session *session) {
@@ -283,7 +287,7 @@ int phantom_infer(phantom_session *session, const phantom_input *inputs, size_t 
 
 int phantom_train_step(phantom_session *session, const phantom_input *inputs, size_t inputCount,
                        const void *targets, size_t targetBytes, double learningRate, double *loss) {
-  Expected<HostData> data = hostData(session, inputs, inputCount, session ? phantom_batch(session) : 0);
+  Expected<HostData> data = hostData(session, inputs, inputCount, session ? phantom_step_rows(session) : 0);
   if (!data)
     return status(data.takeError());
   if (!targets)

@@ -28,4 +28,13 @@ const Function *Program::function(const std::string &name) const {
   return nullptr;
 }
 
+std::vector<std::pair<const Function *, int64_t>> Program::stepFunctions() const {
+  if (const Function *step = function("train_step"))
+    return {{step, 1}};
+  const Function *accumulate = function("accumulate"), *update = function("update");
+  if (accumulate && update)
+    return {{accumulate, accumulation}, {update, 1}};
+  return {};
+}
+
 } // namespace phantom::rt

@@ -152,6 +152,8 @@ constexpr llvm::StringLiteral nameOf(Role role) {
     return "valid";
   case Role::Rank:
     return "rank";
+  case Role::DropoutKey:
+    return "dropout_key";
   case Role::Output:
     return "output";
   case Role::Loss:

@@ -378,6 +378,7 @@ bool readProgram(const Value &value, Program &out, Path path) {
       .required("ranks", Count(out.ranks))
       .required("ghost_width", Count(out.ghostWidth))
       .required("batch", Count(out.batch))
+      .optional("accumulation", out.accumulation)
       .required("element", out.element)
       .required("loss", out.loss)
       .required("classes", Count(out.classes))

@@ -8,6 +8,7 @@
 
 #include "phantom-rt/Runtime.h"
 
+#include "phantom-rt/Random.h"
 #include "llvm/ADT/STLExtras.h"
 
 #include <cstring>
@@ -82,6 +83,10 @@ void FunctionInstance::setIntegers(Role role, int64_t value) {
 
 void FunctionInstance::setStep(int64_t value) { setIntegers(Role::Step, value); }
 void FunctionInstance::setValidCount(int64_t value) { setIntegers(Role::ValidCount, value); }
+void FunctionInstance::setSeed(uint64_t seed) {
+  const std::array<uint32_t, 2> key = streamKey(seed, "dropout");
+  setIntegers(Role::DropoutKey, int64_t(uint64_t(key[1]) << 32 | key[0]));
+}
 
 bool FunctionInstance::hasRole(Role role) const {
   return any_of(bound.arguments, [&](const Argument &argument) { return argument.role == role; });

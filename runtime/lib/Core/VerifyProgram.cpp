@@ -99,6 +99,7 @@ private:
     case Role::Step:
     case Role::ValidCount:
     case Role::Rank:
+    case Role::DropoutKey:
       if (type.elements() != 1 || type.element != ElementType::I64)
         return makeError("an i64 scalar is needed");
       return Error::success();

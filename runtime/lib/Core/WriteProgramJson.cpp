@@ -247,6 +247,8 @@ void writeProgramJson(const Program &program, raw_ostream &out) {
     json.attribute("ranks", program.ranks);
     json.attribute("ghost_width", program.ghostWidth);
     json.attribute("batch", program.batch);
+    if (program.accumulation != 1)
+      json.attribute("accumulation", program.accumulation);
     json.attribute("element", nameOf(program.element));
     json.attribute("loss", program.loss);
     json.attribute("classes", program.classes);

@@ -196,7 +196,7 @@ Error GpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier)
     return error;
   if (Error error = runOn(gpu))
     return gpu.fail(std::move(error));
-  if (bound.name == "train_step" && rank == 0)
+  if (bound.updatesParameters() && rank == 0)
     runtime.trained = true;
   Communicator &communicator = runtime.ranks.communicator(rank);
   communicator.counters.exchanges += perRun.exchanges;

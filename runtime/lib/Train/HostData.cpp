@@ -9,6 +9,7 @@
 #include "phantom-rt/HostData.h"
 
 #include "Outputs.h"
+#include "TrainStep.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/Session.h"
 #include "llvm/Support/CheckedArithmetic.h"
@@ -95,29 +96,32 @@ Error Session::infer(const HostData &data, ArrayRef<HostOutput> hostOutputs) {
 
 Expected<double> Session::trainStep(const HostData &data, double learningRate) {
   const Program &program = device->program();
-  Expected<FunctionInstance *> step = instance("train_step");
+  Expected<TrainStep> step = bindTrainStep();
   if (!step)
     return step.takeError();
-  FunctionInstance &function = **step;
-  const Result *loss = function.result(Role::Loss);
-  if (!loss)
-    return makeError("step program: function 'train_step' returns no loss");
-  if (data.rows != program.batch)
-    return makeError("a training step takes " + Twine(program.batch) + " rows, not " + Twine(data.rows));
+  FunctionInstance &function = step->onPart;
+  if (data.rows != program.stepRows())
+    return makeError("a training step takes " + Twine(program.stepRows()) + " rows, not " + Twine(data.rows));
   if (!std::isfinite(learningRate) || learningRate < 0)
     return makeError("the learning rate must be a number that is not negative");
   Expected<DataSet> rows = DataSet::view(data, program, function.function());
   if (!rows)
     return rows.takeError();
-  for (int64_t row = 0; row < program.batch; ++row)
-    rows->copyRow(row, function, row);
-  function.setValidCount(program.batch);
-  function.setStep(stepsDone + 1);
-  function.setLearningRate(learningRate);
-  if (Error error = device->team().run([&](int64_t rank) { return function.run(rank); }))
-    return error;
+  step->setStep(stepsDone, learningRate);
+  double loss = 0;
+  for (int64_t part = 0; part < step->parts; ++part) {
+    for (int64_t row = 0; row < program.batch; ++row)
+      rows->copyRow(part * program.batch + row, function, row);
+    step->setPart(stepsDone, part);
+    if (Error error = device->team().run([&](int64_t rank) { return function.run(rank); }))
+      return error;
+    loss += function.scalar(0, *function.result(Role::Loss));
+  }
+  if (step->isDivided())
+    if (Error error = device->team().run([&](int64_t rank) { return step->onEnd.run(rank); }))
+      return error;
   ++stepsDone;
-  return function.scalar(0, *loss);
+  return loss / double(step->parts);
 }
 
 } // namespace phantom::rt

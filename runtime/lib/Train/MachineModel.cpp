@@ -52,9 +52,10 @@ Expected<MachineModel> MachineModel::read(StringRef path) {
 
 ModelledStep modelStep(const MachineModel &machine, const Program &program) {
   int64_t exchanges = 0;
-  if (const Function *step = program.function("train_step"))
-    for (const Command &command : step->commands)
-      exchanges += std::holds_alternative<ExchangeStartCommand>(command);
+  for (auto [function, runs] : program.stepFunctions())
+    for (const Command &command : function->commands)
+      if (std::holds_alternative<ExchangeStartCommand>(command))
+        exchanges += runs;
   ModelledStep result;
   result.computeSeconds = program.trainCosts.formulaFlops / machine.flopsPerSecond;
   if (program.ranks > 1)

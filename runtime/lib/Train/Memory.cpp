@@ -12,18 +12,20 @@
 
 namespace phantom::rt {
 
-MemoryNeed memoryNeed(const Program &program, const Function &function) {
+MemoryNeed memoryNeedOfTraining(const Program &program) {
   MemoryNeed need;
   for (const Parameter &parameter : program.parameters)
     (parameter.stateOf.empty() ? need.parameters : need.optimizer) += program.ranks * parameter.type.bytes();
-  need.activations = program.ranks * function.arenaBytes;
   for (const Window &window : program.windows)
     need.windows += window.bytes;
   for (const std::vector<uint8_t> &constant : program.constants)
     need.constants += int64_t(constant.size());
-  for (const Argument &argument : function.arguments)
-    if (argument.role == Role::Input || argument.role == Role::Target)
-      need.batch += argument.type.bytes();
+  for (auto [function, runs] : program.stepFunctions()) {
+    need.activations += program.ranks * function->arenaBytes;
+    for (const Argument &argument : function->arguments)
+      if (argument.role == Role::Input || argument.role == Role::Target)
+        need.batch += argument.type.bytes();
+  }
   return need;
 }
 

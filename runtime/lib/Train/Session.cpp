@@ -53,7 +53,23 @@ Expected<FunctionInstance *> Session::instance(StringRef name) {
   if (!bound)
     return bound.takeError();
   kept = std::move(*bound);
+  kept->setSeed(seed);
   return kept.get();
+}
+
+Expected<TrainStep> Session::bindTrainStep() {
+  const Program &program = device->program();
+  const bool divided = program.function("accumulate") != nullptr;
+  Expected<FunctionInstance *> onPart = instance(divided ? "accumulate" : "train_step");
+  if (!onPart)
+    return onPart.takeError();
+  Expected<FunctionInstance *> onEnd = instance(divided ? "update" : "train_step");
+  if (!onEnd)
+    return onEnd.takeError();
+  if (!(*onPart)->result(Role::Loss))
+    return makeError("step program: function '" + (*onPart)->function().name + "' returns no loss");
+  (*onPart)->setValidCount(program.batch);
+  return TrainStep(**onPart, **onEnd, program.accumulation);
 }
 
 Error Session::saveParameters(StringRef path) {
@@ -63,10 +79,10 @@ Error Session::saveParameters(StringRef path) {
 }
 
 Expected<TrainReport> Session::train(const TrainOptions &options) {
-  Expected<FunctionInstance *> step = instance("train_step");
+  Expected<TrainStep> step = bindTrainStep();
   if (!step)
     return step.takeError();
-  Expected<std::unique_ptr<Trainer>> trainer = Trainer::create(*device, **step, options, seed);
+  Expected<std::unique_ptr<Trainer>> trainer = Trainer::create(*device, *step, options, seed);
   if (!trainer)
     return trainer.takeError();
   return (*trainer)->run();

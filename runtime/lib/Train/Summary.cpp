@@ -44,8 +44,8 @@ std::string summary(const TrainReport &report) {
 }
 
 static void writeMemory(json::OStream &json, const Program &program) {
-  if (const Function *step = program.function("train_step")) {
-    const MemoryNeed need = memoryNeed(program, *step);
+  if (!program.stepFunctions().empty()) {
+    const MemoryNeed need = memoryNeedOfTraining(program);
     json.attributeObject("predicted_memory_bytes", [&] {
       json.attribute("parameters", need.parameters);
       json.attribute("optimizer", need.optimizer);
@@ -68,7 +68,7 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("strategy", program.strategy);
       json.attribute("ranks", program.ranks);
       json.attribute("ghost_width", program.ghostWidth);
-      json.attribute("batch_size", program.batch);
+      json.attribute("batch_size", program.stepRows());
       json.attribute("parameters", program.trainCosts.parameters);
       json.attribute("formula_flops_per_step", program.trainCosts.formulaFlops);
       json.attribute("executed_flops_per_step", program.trainCosts.executedFlops);

@@ -45,8 +45,8 @@ static Label labelOf(const Program &program, const Command &command) {
   return labelOfExchange("wait ", std::get<ExchangeWaitCommand>(command).exchange);
 }
 
-Error writeTrace(StringRef path, const Program &program, const Function &function,
-                 ArrayRef<std::vector<CommandTiming>> timings, std::chrono::steady_clock::time_point origin) {
+Error writeTrace(StringRef path, const Program &program, ArrayRef<TracedFunction> functions,
+                 std::chrono::steady_clock::time_point origin) {
   auto microseconds = [](auto duration) {
     return std::chrono::duration<double, std::micro>(duration).count();
   };
@@ -54,23 +54,28 @@ Error writeTrace(StringRef path, const Program &program, const Function &functio
     json::OStream json(out);
     json.object([&] {
       json.attributeArray("traceEvents", [&] {
-        for (size_t rank = 0; rank < timings.size(); ++rank)
-          for (const CommandTiming &timing : timings[rank]) {
-            Label label = labelOf(program, function.commands[timing.command]);
-            json.object([&] {
-              json.attribute("name", label.name);
-              json.attribute("cat", label.category);
-              json.attribute("ph", "X");
-              json.attribute("pid", 0);
-              json.attribute("tid", int64_t(rank));
-              json.attribute("ts", microseconds(timing.begin - origin));
-              json.attribute("dur", microseconds(timing.end - timing.begin));
-              json.attributeObject("args", [&] {
-                json.attribute("command", int64_t(timing.command));
-                json.attribute("location", label.location);
-              });
+        auto each = [&](auto visit) {
+          for (const TracedFunction &traced : functions)
+            for (size_t rank = 0; rank < traced.timings.size(); ++rank)
+              for (const CommandTiming &timing : traced.timings[rank])
+                visit(traced.function, rank, timing);
+        };
+        each([&](const Function &function, size_t rank, const CommandTiming &timing) {
+          Label label = labelOf(program, function.commands[timing.command]);
+          json.object([&] {
+            json.attribute("name", label.name);
+            json.attribute("cat", label.category);
+            json.attribute("ph", "X");
+            json.attribute("pid", 0);
+            json.attribute("tid", int64_t(rank));
+            json.attribute("ts", microseconds(timing.begin - origin));
+            json.attribute("dur", microseconds(timing.end - timing.begin));
+            json.attributeObject("args", [&] {
+              json.attribute("command", int64_t(timing.command));
+              json.attribute("location", label.location);
             });
-          }
+          });
+        });
       });
     });
   });

@@ -19,10 +19,14 @@
 
 namespace phantom::rt {
 
+struct TracedFunction {
+  const Function &function;
+  llvm::ArrayRef<std::vector<CommandTiming>> timings; ///< by rank
+};
+
 /// Writes what the ranks measured as a Chrome trace: one row per rank, one
 /// event per command, times in microseconds since `origin`.
-llvm::Error writeTrace(llvm::StringRef path, const Program &program, const Function &function,
-                       llvm::ArrayRef<std::vector<CommandTiming>> timings,
+llvm::Error writeTrace(llvm::StringRef path, const Program &program, llvm::ArrayRef<TracedFunction> functions,
                        std::chrono::steady_clock::time_point origin);
 
 } // namespace phantom::rt

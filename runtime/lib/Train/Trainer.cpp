@@ -29,7 +29,7 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
 // Before the first step
 //===----------------------------------------------------------------------===//
 
-Expected<std::unique_ptr<Trainer>> Trainer::create(Runtime &runtime, FunctionInstance &step,
+Expected<std::unique_ptr<Trainer>> Trainer::create(Runtime &runtime, const TrainStep &step,
                                                    const TrainOptions &options, uint64_t seed) {
   std::unique_ptr<Trainer> trainer(new Trainer(runtime, step, options, seed));
   if (Error error = trainer->prepare())
@@ -40,19 +40,15 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(Runtime &runtime, FunctionIns
 Error Trainer::prepare() {
   if ((options.steps > 0) == (options.epochs > 0) || options.steps < 0 || options.epochs < 0)
     return makeError("training needs either a positive number of steps or a positive number of epochs");
-  loss = function.result(Role::Loss);
-  if (!loss)
-    return makeError("step program: function '" + function.function().name + "' returns no loss");
-
-  Expected<DataSet> opened = DataSet::open(options.data, program, function.function());
+  Expected<DataSet> opened = DataSet::open(options.data, program, functions.onPart.function());
   if (!opened)
     return opened.takeError();
   data = std::move(*opened);
-  if (data->rows() < program.batch)
+  if (data->rows() < program.stepRows())
     return makeError("'" + options.data.inputs.front().path + "' has " + Twine(data->rows()) +
-                     " rows, too few for one batch of " + Twine(program.batch) +
+                     " rows, too few for one batch of " + Twine(program.stepRows()) +
                      "; use a smaller batch size");
-  stepsPerEpoch = data->rows() / program.batch;
+  stepsPerEpoch = data->rows() / program.stepRows();
 
   int64_t steps = options.steps;
   if (options.epochs > 0 && __builtin_mul_overflow(options.epochs, stepsPerEpoch, &steps))
@@ -81,7 +77,7 @@ Error Trainer::prepare() {
   progress = std::make_unique<Progress>(options.progress, steps, carried.step);
   reports.resize(ranks);
   timings.resize(ranks);
-  function.setValidCount(program.batch);
+  endTimings.resize(ranks);
   return Error::success();
 }
 
@@ -183,10 +179,11 @@ Error Trainer::runRank(int64_t rank, int64_t first) {
     if (rank == 0) {
       stepBegin = Clock::now();
       stop = shouldStop(step);
-      function.setStep(step + 1);
-      function.setLearningRate(schedule.at(step));
+      functions.setStep(step, schedule.at(step));
+      functions.setPart(step, 0);
+      lossSum = 0;
     }
-    copyBatch(rank, step);
+    copyRows(rank, step, 0);
     if (Error error = communicator.barrier("the start of a step"))
       return error;
     if (stop)
@@ -194,29 +191,56 @@ Error Trainer::runRank(int64_t rank, int64_t first) {
 
     communicator.counters = {};
     const bool traced = !options.traceFile.empty() && step < carried.step + options.traceSteps;
-    function.setTimings(rank, traced ? &timings[rank] : nullptr);
-    Error error = function.run(rank, [&] {
-      RankReport &mine = reports[rank];
-      mine.comm = communicator.counters;
-      const Result *norm = function.result(Role::SquaredNorm);
-      mine.squaredNorm = norm ? function.scalar(rank, *norm) : 0;
-    });
-    if (error)
+    functions.onEnd.setTimings(rank, traced ? &endTimings[rank] : nullptr);
+    functions.onPart.setTimings(rank, traced ? &timings[rank] : nullptr);
+    if (Error error = runParts(rank, step))
       return error;
     if (rank == 0)
       if (Error finished = finishStep(step))
         return finished;
   }
-  function.setTimings(rank, nullptr);
+  functions.onPart.setTimings(rank, nullptr);
+  functions.onEnd.setTimings(rank, nullptr);
   return Error::success();
 }
 
-void Trainer::copyBatch(int64_t rank, int64_t step) {
+/// All of a step; its first part's rows are there.
+Error Trainer::runParts(int64_t rank, int64_t step) {
+  FunctionInstance &function = functions.onPart;
+  for (int64_t part = 0; part < functions.parts; ++part) {
+    if (part > 0) {
+      if (rank == 0)
+        functions.setPart(step, part);
+      copyRows(rank, step, part);
+      if (Error error = runtime.team().communicator(rank).barrier("the start of a part of a step"))
+        return error;
+    }
+    if (Error error = functions.isDivided() ? function.run(rank) : runEnd(rank))
+      return error;
+    if (rank == 0)
+      lossSum += function.scalar(0, *function.result(Role::Loss));
+  }
+  return functions.isDivided() ? runEnd(rank) : Error::success();
+}
+
+/// What ends the step, and says how large the gradient was.
+Error Trainer::runEnd(int64_t rank) {
+  FunctionInstance &function = functions.onEnd;
+  return function.run(rank, [&] {
+    RankReport &mine = reports[rank];
+    mine.comm = runtime.team().communicator(rank).counters;
+    const Result *norm = function.result(Role::SquaredNorm);
+    mine.squaredNorm = norm ? function.scalar(rank, *norm) : 0;
+  });
+}
+
+void Trainer::copyRows(int64_t rank, int64_t step, int64_t part) {
   const uint64_t epoch = uint64_t(step / stepsPerEpoch);
-  const int64_t first = step % stepsPerEpoch * program.batch;
+  const int64_t first = step % stepsPerEpoch * program.stepRows() + part * program.batch;
   const Permutation order(uint64_t(data->rows()), seed, epoch);
   for (int64_t row = rank * program.batch / ranks; row < (rank + 1) * program.batch / ranks; ++row)
-    data->copyRow(options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row, function, row);
+    data->copyRow(options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row, functions.onPart,
+                  row);
 }
 
 bool Trainer::shouldStop(int64_t stepsDone) {
@@ -233,6 +257,7 @@ bool Trainer::shouldStop(int64_t stepsDone) {
 }
 
 std::optional<double> Trainer::gradientNorm() const {
+  const FunctionInstance &function = functions.onEnd;
   const Result *replicated = function.result(Role::SquaredNormReplicated);
   if (!function.result(Role::SquaredNorm) && !replicated)
     return std::nullopt;
@@ -277,7 +302,7 @@ void Trainer::addEnergy(StepRecord &record) {
 Error Trainer::finishStep(int64_t step) {
   StepRecord record;
   record.step = step + 1;
-  record.loss = function.scalar(0, *loss);
+  record.loss = lossSum / double(functions.parts);
   if (!std::isfinite(record.loss)) {
     progress.reset();
     std::string value;
@@ -288,7 +313,7 @@ Error Trainer::finishStep(int64_t step) {
   record.gradNorm = gradientNorm();
   record.learningRate = schedule.at(step);
   record.stepSeconds = secondsSince(stepBegin);
-  record.samplesPerSecond = double(program.batch) / record.stepSeconds;
+  record.samplesPerSecond = double(program.stepRows()) / record.stepSeconds;
   addCommunication(record);
   addEnergy(record);
   record.modelEnergyJoules = modelled.joules;
@@ -304,7 +329,10 @@ Error Trainer::finishStep(int64_t step) {
 }
 
 Error Trainer::writeTrace() const {
-  return phantom::rt::writeTrace(options.traceFile, program, function.function(), timings, runBegin);
+  std::vector<TracedFunction> traced{{functions.onPart.function(), timings}};
+  if (functions.isDivided())
+    traced.push_back({functions.onEnd.function(), endTimings});
+  return phantom::rt::writeTrace(options.traceFile, program, traced, runBegin);
 }
 
 } // namespace phantom::rt

@@ -9,6 +9,7 @@
 #ifndef PHANTOM_RT_LIB_TRAIN_TRAINER_H
 #define PHANTOM_RT_LIB_TRAIN_TRAINER_H
 
+#include "TrainStep.h"
 #include "phantom-rt/MachineModel.h"
 #include "phantom-rt/Random.h"
 #include "phantom-rt/Session.h"
@@ -22,7 +23,7 @@ namespace phantom::rt {
 /// copies its share of the next batch.
 class Trainer {
 public:
-  static llvm::Expected<std::unique_ptr<Trainer>> create(Runtime &runtime, FunctionInstance &step,
+  static llvm::Expected<std::unique_ptr<Trainer>> create(Runtime &runtime, const TrainStep &step,
                                                          const TrainOptions &options, uint64_t seed);
   llvm::Expected<TrainReport> run();
 
@@ -35,8 +36,8 @@ private:
     double squaredNorm = 0;
   };
 
-  Trainer(Runtime &runtime, FunctionInstance &step, const TrainOptions &options, uint64_t seed)
-      : runtime(runtime), program(runtime.program()), function(step), options(options),
+  Trainer(Runtime &runtime, const TrainStep &step, const TrainOptions &options, uint64_t seed)
+      : runtime(runtime), program(runtime.program()), functions(step), options(options),
         checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks) {}
 
   llvm::Error prepare();
@@ -44,7 +45,10 @@ private:
   llvm::Error saveCheckpoint();
   /// From step `first` (from 0 on) to the segment's end.
   llvm::Error runRank(int64_t rank, int64_t first);
-  void copyBatch(int64_t rank, int64_t step);
+  /// The rows of part `part` of step `step`.
+  void copyRows(int64_t rank, int64_t step, int64_t part);
+  llvm::Error runParts(int64_t rank, int64_t step);
+  llvm::Error runEnd(int64_t rank);
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
   std::optional<double> gradientNorm() const;
@@ -54,7 +58,7 @@ private:
 
   Runtime &runtime;
   const Program &program;
-  FunctionInstance &function;
+  TrainStep functions;
   const TrainOptions &options;
   CheckpointOptions checkpoints;
   uint64_t seed;
@@ -66,13 +70,14 @@ private:
   ModelledStep modelled;
   std::unique_ptr<StepLog> log;
   std::unique_ptr<Progress> progress;
-  const Result *loss = nullptr;
+  double lossSum = 0; ///< of the step's parts so far, on rank 0
   int64_t stepsPerEpoch = 1;
   TrainState carried;     ///< from the checkpoint that the run goes on from
   int64_t segmentEnd = 0; ///< the step before which the ranks stop, for a checkpoint
 
   std::vector<RankReport> reports;
-  std::vector<std::vector<CommandTiming>> timings; ///< by rank
+  std::vector<std::vector<CommandTiming>> timings;    ///< by rank
+  std::vector<std::vector<CommandTiming>> endTimings; ///< of what runs after the parts
   bool stop = false; ///< written by rank 0 before a barrier, read by all after it
   Clock::time_point stepBegin, runBegin;
   std::vector<double> stepSeconds;

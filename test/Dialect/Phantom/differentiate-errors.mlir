@@ -16,15 +16,6 @@ func.func @forward(%x: tensor<5x3xf32> {phantom.input = "x"}, %w: tensor<5x3xf32
 
 // -----
 
-phantom.parameter @w : tensor<5x3xf32> init <uniform, fan_in = 1> trainable
-func.func @forward(%x: tensor<5x3xf32> {phantom.input = "x"}, %w: tensor<5x3xf32> {phantom.parameter = @w}) -> tensor<5x3xf32> {
-  // expected-error @+1 {{with ratio 5.000000e-01 cannot be trained: dropout is not in this version; set its ratio to 0}}
-  %y = phantom.dropout %w ratio 0.5 : tensor<5x3xf32>
-  return %y : tensor<5x3xf32>
-}
-
-// -----
-
 // expected-warning @+1 {{parameter 'w' does not influence the loss}}
 phantom.parameter @w : tensor<3xf32> init <uniform, fan_in = 1> trainable
 func.func @forward(%x: tensor<5x3xf32> {phantom.input = "x"}, %w: tensor<3xf32> {phantom.parameter = @w}) -> tensor<5x3xf32> {

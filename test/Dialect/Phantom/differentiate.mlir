@@ -1,6 +1,11 @@
 // RUN: phantom-opt %s --phantom-differentiate=loss=mse --canonicalize --cse --split-input-file | FileCheck %s
 // RUN: phantom-opt %s --phantom-differentiate=loss=bce --split-input-file | FileCheck %s --check-prefix=BCE
 // RUN: phantom-opt %s --phantom-differentiate=loss=cross-entropy --split-input-file | FileCheck %s --check-prefix=CE
+// RUN: phantom-opt %s --phantom-differentiate="loss=cross-entropy label-smoothing=0.125" --split-input-file | FileCheck %s --check-prefix=SMOOTH
+
+// SMOOTH: phantom.loss <cross_entropy> %{{.*}}, %{{.*}} valid %{{[a-z0-9]+}} :
+// SMOOTH: phantom.loss <cross_entropy> %{{.*}}, %{{.*}} {label_smoothing = 1.250000e-01 : f64} :
+// SMOOTH: phantom.loss_gradient <cross_entropy> %{{.*}}, %{{.*}} {label_smoothing = 1.250000e-01 : f64} :
 
 #s0 = #phantom.state<"phantom" = shard(0)>
 #s1 = #phantom.state<"phantom" = shard(1)>
@@ -120,4 +125,27 @@ func.func @forward(%x: tensor<5x6xf32> {phantom.input = "x"}, %w: tensor<1xf32> 
   %c = phantom.broadcast %f : (tensor<6xf32>) -> tensor<5x6xf32>
   %y = arith.addf %g, %c : tensor<5x6xf32>
   return %y : tensor<5x6xf32>
+}
+
+// -----
+
+// Dropout drops in @gradients only, there and on the way back at the same places; what is never dropped has no counter.
+#s1 = #phantom.state<"phantom" = shard(1)>
+phantom.mesh @mesh = [<"phantom" = 4>]
+phantom.parameter @w : tensor<5x12xf32> layout <shard(1)> init <uniform, fan_in = 1> trainable
+// CHECK-LABEL: func @evaluate
+// CHECK-NOT: counter
+// CHECK-LABEL: func @gradients
+// CHECK-SAME: {phantom.target}, %[[KEY:[a-z0-9]+]]: tensor<i64> {phantom.scalar = "dropout_key"}, %[[STEP:[a-z0-9]+]]: tensor<i64> {phantom.scalar = "step"}
+// CHECK: phantom.dropout %{{.*}} ratio 2.500000e-01 counter(%[[KEY]], %[[STEP]] : tensor<i64>, tensor<i64>) {site = 1 : i64, whole = array<i64: 5, 12>} : tensor<5x3xf32, #shard1>
+// CHECK: phantom.dropout %{{.*}} ratio 5.000000e-01 counter(%[[KEY]], %[[STEP]] : tensor<i64>, tensor<i64>) {site = 2 : i64, whole = array<i64: 5, 12>} : tensor<5x12xf32>
+// CHECK: %[[D:.+]] = phantom.dropout %{{.*}} ratio 5.000000e-01 counter({{.*}}) {site = 2 : i64, whole = array<i64: 5, 12>} : tensor<5x12xf32>
+// CHECK: phantom.dropout %{{.*}} ratio 2.500000e-01 counter({{.*}}) {site = 1 : i64, whole = array<i64: 5, 12>} : tensor<5x3xf32, #shard1>
+func.func @forward(%x: tensor<5x3xf32> {phantom.input = "x"}, %w: tensor<5x3xf32, #s1> {phantom.parameter = @w})
+    -> (tensor<5x12xf32> {phantom.output = "y"}) {
+  %e = phantom.dropout %w ratio 0.0 : tensor<5x3xf32, #s1>
+  %d = phantom.dropout %e ratio 0.25 : tensor<5x3xf32, #s1>
+  %g = phantom.all_gather %d dim 1 on @mesh "phantom" : tensor<5x3xf32, #s1> -> tensor<5x12xf32>
+  %y = phantom.dropout %g ratio 0.5 : tensor<5x12xf32>
+  return %y : tensor<5x12xf32>
 }

@@ -173,6 +173,70 @@ func.func @refused(%x: tensor<2x8xf32>) {
 
 // -----
 
+func.func @refused(%x: tensor<2x8xf32>, %k: tensor<i64>) {
+  // expected-error @+1 {{with a counter needs the key, the step, 'site' and 'whole'}}
+  %y = phantom.dropout %x ratio 0.5 counter(%k, %k : tensor<i64>, tensor<i64>) {site = 0 : i64} : tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<2x8xf32>, %k: tensor<i64>) {
+  // expected-error @+1 {{input must be a block of 'whole', of static shape}}
+  %y = phantom.dropout %x ratio 0.5 counter(%k, %k : tensor<i64>, tensor<i64>) {site = 0 : i64, whole = array<i64: 2, 12>} : tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<2x8xf32>, %k: tensor<i64>) {
+  // expected-error @+1 {{input must be a block of 'whole' along one dimension}}
+  %y = phantom.dropout %x ratio 0.5 counter(%k, %k : tensor<i64>, tensor<i64>) {site = 0 : i64, whole = array<i64: 4, 16>} : tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%y: tensor<2x8xf32>, %t: tensor<2xi64>) {
+  // expected-error @+1 {{label_smoothing 1.000000e+00 is not in [0, 1)}}
+  %l = phantom.loss <cross_entropy> %y, %t {label_smoothing = 1.0} : (tensor<2x8xf32>, tensor<2xi64>) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @refused(%y: tensor<2x8xf32>, %t: tensor<2x8xf32>) {
+  // expected-error @+1 {{label_smoothing is of cross-entropy only}}
+  %g = phantom.loss_gradient <mse> %y, %t {label_smoothing = 0.1} : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%w: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<i64>) {
+  // expected-error @+1 {{learning_rate_factor -1.000000e+00 must be at least 0}}
+  %u = phantom.update <sgd> %w, %w, () learning_rate %lr step %t {learning_rate_factor = -1.0} : (tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%w: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<i64>) {
+  // expected-error @+1 {{'sgd' keeps 0 states per parameter}}
+  %u:2 = phantom.update <sgd> %w, %w, () learning_rate %lr step %t : (tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>) -> (tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @refused(%g: tensor<4xf32, #phantom.state<"phantom" = shard(0)>>) {
+  // expected-error @+1 {{must be partial where the input is not replicated, and only there}}
+  %n = phantom.squared_norm %g : (tensor<4xf32, #phantom.state<"phantom" = shard(0)>>) -> tensor<f64>
+  return
+}
+
+// -----
+
 func.func @refused(%x: tensor<3xf32>) {
   // expected-error @+1 {{dimension 0 of extent 3 does not align with 8}}
   %y = phantom.broadcast %x : (tensor<3xf32>) -> tensor<2x8xf32>

@@ -150,16 +150,16 @@ func.func @train_step(%x: tensor<32x64xf32> {phantom.input = "x"}, %lr: tensor<f
                       %t: tensor<i64> {phantom.scalar = "step"}, %b: tensor<16xf32, #s0> {phantom.parameter = @fc.bias},
                       %u: tensor<16xf32, #s0> {phantom.parameter = @fc.bias.velocity},
                       %w: tensor<64x16xf32, #s1> {phantom.parameter = @out.weight})
-    -> (tensor<f64> {phantom.squared_norm = "own"}, tensor<16xf32, #s0> {phantom.updated = @fc.bias},
+    -> (tensor<f64, #partial> {phantom.squared_norm = "own"}, tensor<16xf32, #s0> {phantom.updated = @fc.bias},
         tensor<16xf32, #s0> {phantom.updated = @fc.bias.velocity}) {
   %y = phantom.local_slice %x dim 1 on @mesh "phantom" : tensor<32x64xf32> -> tensor<32x16xf32, #s1>
   %part = phantom.linear %y, %w : (tensor<32x16xf32, #s1>, tensor<64x16xf32, #s1>) -> tensor<32x64xf32, #partial>
   %s = phantom.reduce_scatter %part dim 1 on @mesh "phantom" : tensor<32x64xf32, #partial> -> tensor<32x16xf32, #s1>
   %g = phantom.reduce_sum %s [0] : tensor<32x16xf32, #s1> -> tensor<16xf32, #s0>
-  %n = phantom.squared_norm %g : (tensor<16xf32, #s0>) -> tensor<f64>
+  %n = phantom.squared_norm %g : (tensor<16xf32, #s0>) -> tensor<f64, #partial>
   %new:2 = phantom.update <momentum> %b, %g, (%u) learning_rate %lr step %t
       : (tensor<16xf32, #s0>, tensor<16xf32, #s0>, tensor<16xf32, #s0>, tensor<f32>, tensor<i64>) -> (tensor<16xf32, #s0>, tensor<16xf32, #s0>)
-  return %n, %new#0, %new#1 : tensor<f64>, tensor<16xf32, #s0>, tensor<16xf32, #s0>
+  return %n, %new#0, %new#1 : tensor<f64, #partial>, tensor<16xf32, #s0>, tensor<16xf32, #s0>
 }
 
 // Zero blocks are no parameters: 4·2·16 + 4·3·2·16 + 64 + 64·64.

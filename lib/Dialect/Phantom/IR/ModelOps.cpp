@@ -183,7 +183,27 @@ LogicalResult DropoutOp::verify() {
   double ratio = getRatio().convertToDouble();
   if (!(ratio >= 0 && ratio < 1))
     return emitOpError("ratio ") << ratio << " is not in [0, 1)";
-  return success();
+  if (!isActive())
+    return success();
+  if (getCounter().size() != 2 || !getSite() || !getWhole())
+    return emitOpError("with a counter needs the key, the step, 'site' and 'whole'");
+  ArrayRef<int64_t> shape = tensorType(getInput()).getShape(), whole = *getWhole();
+  if (whole.size() != shape.size())
+    return emitOpError("'whole' must have the input's rank");
+  unsigned blocked = 0;
+  for (auto [extent, all] : llvm::zip(shape, whole)) {
+    if (ShapedType::isDynamic(extent) || extent == 0 || all < extent || all % extent != 0)
+      return emitOpError("input must be a block of 'whole', of static shape");
+    blocked += extent != all;
+  }
+  return blocked <= 1 ? success() : emitOpError("input must be a block of 'whole' along one dimension");
+}
+
+std::optional<int64_t> DropoutOp::getBlockDim() {
+  for (auto [d, extent] : llvm::enumerate(tensorType(getInput()).getShape()))
+    if (extent != (*getWhole())[d])
+      return d;
+  return std::nullopt;
 }
 
 LogicalResult BroadcastOp::verify() {
@@ -276,11 +296,25 @@ template <typename Op> static LogicalResult verifyLossOperands(Op op) {
   return success();
 }
 
-LogicalResult LossOp::verify() { return verifyLossOperands(*this); }
+static LogicalResult verifyLabelSmoothing(Operation *op, LossKind kind, double smoothing) {
+  if (!(smoothing >= 0 && smoothing < 1))
+    return op->emitOpError("label_smoothing ") << smoothing << " is not in [0, 1)";
+  if (smoothing != 0 && kind != LossKind::CrossEntropy)
+    return op->emitOpError("label_smoothing is of cross-entropy only");
+  return success();
+}
+
+LogicalResult LossOp::verify() {
+  if (failed(verifyLabelSmoothing(*this, getKind(), getLabelSmoothing().convertToDouble())))
+    return failure();
+  return verifyLossOperands(*this);
+}
 
 LogicalResult LossGradientOp::verify() {
   if (getGradient().getType() != getPrediction().getType())
     return emitOpError("result must be of the prediction's type");
+  if (failed(verifyLabelSmoothing(*this, getKind(), getLabelSmoothing().convertToDouble())))
+    return failure();
   return verifyLossOperands(*this);
 }
 
@@ -361,14 +395,23 @@ unsigned UpdateOp::getNumStates(OptimizerKind kind) {
 
 LogicalResult UpdateOp::verify() {
   unsigned states = getNumStates(getKind());
-  if (getStates().size() != states || getUpdatedStates().size() != states)
+  if (getStates().size() != states || getOthers().size() != states + getResetGradient())
     return emitOpError("'") << stringifyOptimizerKind(getKind()) << "' keeps " << states
                             << " states per parameter, has " << getStates().size();
+  const double factor = getLearningRateFactor().convertToDouble();
+  if (!(factor >= 0 && std::isfinite(factor)))
+    return emitOpError("learning_rate_factor ") << factor << " must be at least 0";
   Type type = getParameter().getType();
   for (Value value : llvm::concat<Value>(llvm::to_vector(getStates()), llvm::to_vector(getResults()),
                                          ValueRange(getGradient())))
     if (value.getType() != type)
       return emitOpError("gradient, states and results must be of the parameter's type ") << type;
+  return success();
+}
+
+LogicalResult SquaredNormOp::verify() {
+  if (isReplicated(getInput().getType()) != isReplicated(getOutput().getType()))
+    return emitOpError("must be partial where the input is not replicated, and only there");
   return success();
 }
 

@@ -138,11 +138,11 @@ Cotangents ActivationOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<
 }
 
 Cotangents DropoutOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool> needed) {
-  if (!getRatio().isZero())
-    return emitOpError("with ratio ")
-           << getRatio().convertToDouble()
-           << " cannot be trained: dropout is not in this version; set its ratio to 0";
-  return SmallVector<Value>{cotangents[0]};
+  if (!isActive())
+    return SmallVector<Value>{cotangents[0]};
+  Value gradient = DropoutOp::create(b, getLoc(), cotangents[0].getType(), cotangents[0], getRatioAttr(),
+                                     getCounter(), getSiteAttr(), getWholeAttr());
+  return SmallVector<Value>{gradient};
 }
 
 Cotangents BroadcastOp::buildVjp(OpBuilder &b, ValueRange cotangents, ArrayRef<bool> needed) {

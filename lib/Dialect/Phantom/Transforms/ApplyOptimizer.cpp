@@ -6,11 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ValuesByName.h"
 #include "phantom/Dialect/Phantom/Transforms/ForwardFunction.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 namespace mlir::phantom {
 #define GEN_PASS_DEF_PHANTOMAPPLYOPTIMIZER
@@ -21,17 +23,6 @@ using namespace mlir;
 using namespace mlir::phantom;
 
 namespace {
-
-class ApplyOptimizerPass : public phantom::impl::PhantomApplyOptimizerBase<ApplyOptimizerPass> {
-public:
-  using PhantomApplyOptimizerBase::PhantomApplyOptimizerBase;
-  void runOnOperation() override;
-
-private:
-  LogicalResult checkOptions();
-  LogicalResult buildTrainStep(func::FuncOp gradients);
-  SmallVector<Value> addStates(func::FuncOp function, ParameterOp parameter, Type type);
-};
 
 /// What the states of a parameter are called: `fc1.weight.velocity`.
 ArrayRef<StringRef> stateNames(OptimizerKind kind) {
@@ -44,6 +35,139 @@ ArrayRef<StringRef> stateNames(OptimizerKind kind) {
   return {};
 }
 
+/// Declares `name`, which starts at zero and belongs to `parameter`.
+ParameterOp declareState(ParameterOp parameter, StringRef name) {
+  // Behind the states that the parameter has already.
+  Operation *last = parameter;
+  const auto symbol = FlatSymbolRefAttr::get(parameter.getSymNameAttr());
+  for (auto next = dyn_cast_or_null<ParameterOp>(last->getNextNode());
+       next && next.getStateOfAttr() == symbol; next = dyn_cast_or_null<ParameterOp>(last->getNextNode()))
+    last = next;
+  OpBuilder b(parameter);
+  b.setInsertionPointAfter(last);
+  auto zeros = InitAttr::get(b.getContext(), InitKind::Zeros, {}, false, 0, 0, false);
+  return ParameterOp::create(b, parameter.getLoc(), (parameter.getSymName() + "." + name).str(),
+                             parameter.getType(), parameter.getLayoutAttr(), zeros,
+                             /*trainable=*/false, symbol);
+}
+
+/// A function under construction: arguments may be added, and results with what they are.
+class Step {
+public:
+  explicit Step(func::FuncOp function)
+      : function(function), b(OpBuilder::atBlockEnd(&function.getBody().front())) {}
+
+  Value addArgument(Type type, StringRef attribute, Attribute value) {
+    return insertArgument(function.getNumArguments(), type, attribute, value);
+  }
+  Value addParameter(ParameterOp parameter, Type type) {
+    return addArgument(type, PhantomDialect::kParameter, FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
+  }
+  /// The scalar argument `name`, which is inserted behind the data if it is not there.
+  Value getScalar(StringRef name, Type type);
+
+  void addResult(Value value, DictionaryAttr attributes) {
+    results.push_back(value);
+    attrs.push_back(attributes);
+  }
+  void addResult(Value value, StringRef attribute, Attribute what) {
+    addResult(value, b.getDictionaryAttr(b.getNamedAttr(attribute, what)));
+  }
+  /// `value` takes the place of the argument `parameter`.
+  void addUpdated(Value parameter, Value value) {
+    addResult(value, PhantomDialect::kUpdated,
+              function.getArgAttr(cast<BlockArgument>(parameter).getArgNumber(), PhantomDialect::kParameter));
+  }
+  /// Returns the results, those of parameters last.
+  void finish();
+
+  func::FuncOp function;
+  OpBuilder b;
+
+private:
+  Value insertArgument(unsigned index, Type type, StringRef attribute, Attribute value) {
+    (void)function.insertArgument(index, type, b.getDictionaryAttr(b.getNamedAttr(attribute, value)),
+                                  function.getLoc());
+    return function.getArgument(index);
+  }
+
+  SmallVector<Value> results;
+  SmallVector<DictionaryAttr> attrs;
+};
+
+Value Step::getScalar(StringRef name, Type type) {
+  unsigned index = 0;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+    auto scalar = function.getArgAttrOfType<StringAttr>(i, PhantomDialect::kScalar);
+    if (scalar && scalar.getValue() == name)
+      return function.getArgument(i);
+    if (!function.getArgAttr(i, PhantomDialect::kParameter))
+      index = i + 1;
+  }
+  return insertArgument(index, RankedTensorType::get({}, type), PhantomDialect::kScalar,
+                        b.getStringAttr(name));
+}
+
+void Step::finish() {
+  SmallVector<unsigned> order;
+  for (bool updated : {false, true})
+    for (unsigned i = 0; i < results.size(); ++i)
+      if (static_cast<bool>(attrs[i].get(PhantomDialect::kUpdated)) == updated)
+        order.push_back(i);
+  auto ordered = llvm::map_to_vector(order, [&](unsigned i) { return results[i]; });
+  auto orderedAttrs = llvm::map_to_vector(order, [&](unsigned i) { return attrs[i]; });
+  func::ReturnOp::create(b, function.getLoc(), ordered);
+  function.setFunctionType(
+      FunctionType::get(b.getContext(), function.getArgumentTypes(), ValueRange(ordered).getTypes()));
+  function.setAllResultAttrs(orderedAttrs);
+}
+
+/// A parameter of a step, with the gradient that updates it.
+struct Trained {
+  ParameterOp parameter;
+  Value argument, gradient;
+};
+
+/// A copy of `gradients` without its return: the loss comes first, then what is trained.
+struct Copy {
+  func::FuncOp function;
+  Value loss;
+  SmallVector<Trained> trained;
+};
+
+Copy copyGradients(func::FuncOp gradients, StringRef name) {
+  OpBuilder b(gradients.getContext());
+  b.setInsertionPointToEnd(gradients->getBlock());
+  auto function = cast<func::FuncOp>(b.clone(*gradients));
+  function.setName(name);
+  Operation *terminator = function.getBody().front().getTerminator();
+  Copy copy{function, terminator->getOperand(0), {}};
+  SmallVector<Value> values(llvm::drop_begin(terminator->getOperands()));
+  terminator->erase();
+  for (BlockArgument argument : function.getArguments())
+    if (ParameterOp parameter = getParameter(argument); parameter && parameter.getTrainable())
+      copy.trained.push_back({parameter, argument, values[copy.trained.size()]});
+  return copy;
+}
+
+class ApplyOptimizerPass : public phantom::impl::PhantomApplyOptimizerBase<ApplyOptimizerPass> {
+public:
+  using PhantomApplyOptimizerBase::PhantomApplyOptimizerBase;
+  void runOnOperation() override;
+
+private:
+  LogicalResult checkOptions();
+  LogicalResult parseGroups();
+  void buildTrainStep(func::FuncOp gradients);
+  void buildAccumulatedStep(func::FuncOp gradients);
+  void addUpdates(Step &step, ArrayRef<Trained> trained, Type element);
+  void addUpdate(Step &step, const Trained &trained, Value learningRate, Value count, Value scale);
+  Value addNorms(Step &step, ArrayRef<Trained> trained, Type element);
+  Value clippingFactor(OpBuilder &b, Location loc, Value own, Value replicated);
+
+  std::optional<ValuesByName> rateFactors, decays;
+};
+
 LogicalResult ApplyOptimizerPass::checkOptions() {
   auto outside = [&](StringRef name, double value, double below) {
     getOperation().emitError() << name << " is " << value << "; it must be at least 0"
@@ -54,113 +178,166 @@ LogicalResult ApplyOptimizerPass::checkOptions() {
        {std::pair<StringRef, double>("momentum", momentum), {"beta1", beta1}, {"beta2", beta2}})
     if (!(value >= 0 && value < 1))
       return outside(name, value, 1);
-  for (auto [name, value] : {std::pair<StringRef, double>("epsilon", epsilon), {"weight-decay", weightDecay}})
+  for (auto [name, value] : {std::pair<StringRef, double>("epsilon", epsilon),
+                             {"weight-decay", weightDecay},
+                             {"clip-norm", clipNorm}})
     if (!(value >= 0 && std::isfinite(value)))
       return outside(name, value, 0);
+  if (accumulate < 1)
+    return getOperation().emitError() << "accumulate is " << accumulate.getValue() << "; it must be at least 1";
+  return parseGroups();
+}
+
+LogicalResult ApplyOptimizerPass::parseGroups() {
+  FailureOr<ValuesByName> factors =
+      ValuesByName::parse(getOperation(), "learning-rate-factors", learningRateFactors);
+  if (failed(factors))
+    return failure();
+  rateFactors = std::move(*factors);
+  FailureOr<ValuesByName> ofDecay = ValuesByName::parse(getOperation(), "weight-decays", weightDecays);
+  if (failed(ofDecay))
+    return failure();
+  decays = std::move(*ofDecay);
   return success();
 }
 
-SmallVector<Value> ApplyOptimizerPass::addStates(func::FuncOp function, ParameterOp parameter, Type type) {
-  SmallVector<Value> states;
-  OpBuilder b(parameter);
-  b.setInsertionPointAfter(parameter);
-  for (StringRef name : stateNames(kind)) {
-    auto zeros = InitAttr::get(&getContext(), InitKind::Zeros, {}, false, 0, 0, false);
-    auto state = ParameterOp::create(b, parameter.getLoc(), (parameter.getSymName() + "." + name).str(),
-                                     parameter.getType(), parameter.getLayoutAttr(), zeros,
-                                     /*trainable=*/false, FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
-    auto symbol = FlatSymbolRefAttr::get(state.getSymNameAttr());
-    unsigned index = function.getNumArguments();
-    (void)function.insertArgument(index, type,
-                                  b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kParameter, symbol)),
-                                  parameter.getLoc());
-    states.push_back(function.getArgument(index));
-  }
-  return states;
-}
-
 /// The sum of squares of the gradients that all ranks hold, or of the others; null where there are none.
-Value squaredNorm(OpBuilder &b, Location loc, ArrayRef<Value> gradients, bool replicated) {
+Value squaredNorm(OpBuilder &b, Location loc, ArrayRef<Trained> trained, bool replicated) {
   // Each sum has a buffer of its own: a chain of accumulations in one would make bufferization cubic in its
   // length.
   Value norm;
-  for (Value gradient : gradients) {
-    if (isReplicated(gradient.getType()) != replicated)
+  for (const Trained &one : trained) {
+    StateAttr state = getState(one.gradient.getType());
+    if (!state != replicated)
       continue;
-    Value own = SquaredNormOp::create(b, loc, RankedTensorType::get({}, b.getF64Type()), gradient);
+    auto type = RankedTensorType::get({}, b.getF64Type());
+    if (state)
+      type = withState(type, StateAttr::get(b.getContext(), state.getAxis(), StateKind::Partial, 0));
+    Value own = SquaredNormOp::create(b, loc, type, one.gradient);
     norm = norm ? Value(arith::AddFOp::create(b, loc, norm, own)) : own;
   }
   return norm;
 }
 
-LogicalResult ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
-  MLIRContext *context = &getContext();
-  OpBuilder b(context);
-  b.setInsertionPointToEnd(getOperation().getBody());
-  auto function = cast<func::FuncOp>(b.clone(*gradients));
-  function.setName("train_step");
-  Operation *terminator = function.getBody().front().getTerminator();
-  SmallVector<Value> values(terminator->getOperands());
-  SmallVector<DictionaryAttr> valueAttrs;
-  gradients.getAllResultAttrs(valueAttrs);
-  terminator->erase();
+Value constantF64(OpBuilder &b, Location loc, double value) {
+  auto type = RankedTensorType::get({}, b.getF64Type());
+  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, value));
+}
 
-  unsigned target = 0;
-  while (target < function.getNumArguments() && !function.getArgAttr(target, PhantomDialect::kTarget))
-    ++target;
-  Type element = cast<RankedTensorType>(values[0].getType()).getElementType();
-  auto addScalar = [&](unsigned index, StringRef name, Type type) -> Value {
-    (void)function.insertArgument(
-        index, RankedTensorType::get({}, type),
-        b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kScalar, b.getStringAttr(name))),
-        function.getLoc());
-    return function.getArgument(index);
-  };
-  Value learningRate = addScalar(target + 1, "learning_rate", element);
-  Value step = addScalar(target + 2, "step", b.getI64Type());
-
-  SmallVector<std::pair<BlockArgument, ParameterOp>> parameters;
-  for (BlockArgument argument : function.getArguments())
-    if (ParameterOp parameter = getParameter(argument); parameter && parameter.getTrainable())
-      parameters.push_back({argument, parameter});
-
-  auto attr = [&](StringRef name, Attribute value) {
-    return b.getDictionaryAttr(b.getNamedAttr(name, value));
-  };
-  b.setInsertionPointToEnd(&function.getBody().front());
-  SmallVector<Value> results{values[0]}, updates;
-  SmallVector<DictionaryAttr> attrs{valueAttrs[0]}, updateAttrs;
-  const ArrayRef<Value> gradientValues = ArrayRef(values).drop_front();
-  for (auto [entry, gradient] : llvm::zip(parameters, gradientValues)) {
-    auto [argument, parameter] = entry;
-    SmallVector<Value> states = addStates(function, parameter, argument.getType());
-    SmallVector<Type> types(states.size() + 1, argument.getType());
-    auto update = UpdateOp::create(
-        b, parameter.getLoc(), types, OptimizerKindAttr::get(context, kind), argument, gradient, states,
-        learningRate, step, b.getF64FloatAttr(momentum), b.getF64FloatAttr(beta1), b.getF64FloatAttr(beta2),
-        b.getF64FloatAttr(epsilon), b.getF64FloatAttr(weightDecay));
-    auto updated = [&](Value source, Value result) {
-      updateAttrs.push_back(
-          attr(PhantomDialect::kUpdated,
-               function.getArgAttr(cast<BlockArgument>(source).getArgNumber(), PhantomDialect::kParameter)));
-      updates.push_back(result);
-    };
-    updated(argument, update.getUpdated());
-    for (auto [state, result] : llvm::zip(states, update.getUpdatedStates()))
-      updated(state, result);
+/// min(1, c/(|g| + 1e-6)) as PyTorch has it, from the squared norm on this rank and that of what all have.
+Value ApplyOptimizerPass::clippingFactor(OpBuilder &b, Location loc, Value own, Value replicated) {
+  Value sum = replicated;
+  if (own) {
+    StateAttr state = getState(own.getType());
+    auto type = withState(cast<RankedTensorType>(own.getType()), StateAttr());
+    auto mesh = *getOperation().getOps<MeshOp>().begin();
+    Value reduced = AllReduceOp::create(b, loc, type, own, FlatSymbolRefAttr::get(mesh.getSymNameAttr()),
+                                        b.getStringAttr(state.getAxis()));
+    sum = sum ? Value(arith::AddFOp::create(b, loc, reduced, sum)) : reduced;
   }
-  for (bool replicated : {false, true})
-    if (Value norm = squaredNorm(b, function.getLoc(), gradientValues, replicated)) {
-      results.push_back(norm);
-      attrs.push_back(attr(PhantomDialect::kSquaredNorm, b.getStringAttr(replicated ? "replicated" : "own")));
-    }
-  llvm::append_range(results, updates);
-  llvm::append_range(attrs, updateAttrs);
-  func::ReturnOp::create(b, function.getLoc(), results);
-  function.setFunctionType(
-      FunctionType::get(context, function.getArgumentTypes(), ValueRange(results).getTypes()));
-  function.setAllResultAttrs(attrs);
-  return success();
+  Value norm = math::SqrtOp::create(b, loc, sum);
+  Value padded = arith::AddFOp::create(b, loc, norm, constantF64(b, loc, 1e-6));
+  Value factor = arith::DivFOp::create(b, loc, constantF64(b, loc, clipNorm), padded);
+  return arith::MinimumFOp::create(b, loc, factor, constantF64(b, loc, 1));
+}
+
+/// Returns the squared norms from the step. The result is what gradients are to be multiplied by; null where
+/// that is 1.
+Value ApplyOptimizerPass::addNorms(Step &step, ArrayRef<Trained> trained, Type element) {
+  OpBuilder &b = step.b;
+  Location loc = step.function.getLoc();
+  Value own = squaredNorm(b, loc, trained, false), replicated = squaredNorm(b, loc, trained, true);
+  for (auto [norm, kind] : {std::pair(own, "own"), std::pair(replicated, "replicated")})
+    if (norm)
+      step.addResult(norm, PhantomDialect::kSquaredNorm, b.getStringAttr(kind));
+  if (clipNorm == 0 || (!own && !replicated))
+    return {};
+  return CastOp::create(b, loc, RankedTensorType::get({}, element), clippingFactor(b, loc, own, replicated));
+}
+
+void ApplyOptimizerPass::addUpdate(Step &step, const Trained &trained, Value learningRate, Value count,
+                                   Value scale) {
+  OpBuilder &b = step.b;
+  const Type type = trained.argument.getType();
+  const StringRef name = ParameterOp(trained.parameter).getSymName();
+  SmallVector<Value> states;
+  for (StringRef state : stateNames(kind))
+    states.push_back(step.addParameter(declareState(trained.parameter, state), type));
+  SmallVector<Type> others(states.size() + (accumulate > 1), type);
+  auto update = UpdateOp::create(
+      b, ParameterOp(trained.parameter).getLoc(), type, others, OptimizerKindAttr::get(&getContext(), kind),
+      trained.argument, trained.gradient, states, learningRate, count, scale, b.getF64FloatAttr(momentum),
+      b.getF64FloatAttr(beta1), b.getF64FloatAttr(beta2), b.getF64FloatAttr(epsilon),
+      b.getF64FloatAttr(decays->lookup(name, weightDecay)), b.getF64FloatAttr(rateFactors->lookup(name, 1)),
+      accumulate > 1 ? b.getUnitAttr() : UnitAttr());
+  step.addUpdated(trained.argument, update.getUpdated());
+  for (auto [state, result] : llvm::zip(states, update.getUpdatedStates()))
+    step.addUpdated(state, result);
+  if (accumulate > 1)
+    step.addUpdated(trained.gradient, update.getOthers().back());
+}
+
+void ApplyOptimizerPass::addUpdates(Step &step, ArrayRef<Trained> trained, Type element) {
+  Value learningRate = step.getScalar("learning_rate", element);
+  Value count = step.getScalar("step", step.b.getI64Type());
+  // Behind the updates where they clear no gradients: one loop may then make an update and its norm.
+  const bool normsFirst = clipNorm > 0 || accumulate > 1;
+  Value scale = normsFirst ? addNorms(step, trained, element) : Value();
+  for (const Trained &one : trained)
+    addUpdate(step, one, learningRate, count, scale);
+  if (!normsFirst)
+    addNorms(step, trained, element);
+  rateFactors->warnOfUnused(getOperation());
+  decays->warnOfUnused(getOperation());
+}
+
+void ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
+  Copy copy = copyGradients(gradients, "train_step");
+  Step step(copy.function);
+  step.addResult(copy.loss, gradients.getResultAttrDict(0));
+  addUpdates(step, copy.trained, cast<RankedTensorType>(copy.loss.getType()).getElementType());
+  step.finish();
+}
+
+/// Divides the seed of the gradients by the number of parts, whose gradients then sum up to the mean.
+void divideSeed(func::FuncOp function, int64_t parts) {
+  for (auto seed : function.getOps<LossGradientOp>()) {
+    OpBuilder b(seed);
+    b.setInsertionPointAfter(seed);
+    auto type = cast<RankedTensorType>(seed.getType());
+    auto part = FloatAttr::get(type.getElementType(), 1.0 / static_cast<double>(parts));
+    Value factor = arith::ConstantOp::create(b, seed.getLoc(), DenseElementsAttr::get(type, part.getValue()));
+    auto divided = arith::MulFOp::create(b, seed.getLoc(), seed, factor);
+    seed.getResult().replaceAllUsesExcept(divided, divided);
+  }
+}
+
+/// @accumulate, which adds the gradients of one batch to sums, and @update, which uses and clears them.
+void ApplyOptimizerPass::buildAccumulatedStep(func::FuncOp gradients) {
+  Copy copy = copyGradients(gradients, "accumulate");
+  divideSeed(copy.function, accumulate);
+  const Type element = cast<RankedTensorType>(copy.loss.getType()).getElementType();
+  OpBuilder b(&getContext());
+  b.setInsertionPointToEnd(getOperation().getBody());
+  auto function = func::FuncOp::create(b, gradients.getLoc(), "update", b.getFunctionType({}, {}));
+  function.addEntryBlock();
+
+  Step accumulation(copy.function), update(function);
+  accumulation.addResult(copy.loss, gradients.getResultAttrDict(0));
+  SmallVector<Trained> trained;
+  for (const Trained &one : copy.trained) {
+    const Type type = one.argument.getType();
+    ParameterOp sum = declareState(one.parameter, "gradient_sum");
+    Value before = accumulation.addParameter(sum, type);
+    Value after =
+        arith::AddFOp::create(accumulation.b, ParameterOp(one.parameter).getLoc(), before, one.gradient);
+    accumulation.addUpdated(before, after);
+    Value parameter = update.addParameter(one.parameter, type);
+    trained.push_back({one.parameter, parameter, update.addParameter(sum, type)});
+  }
+  accumulation.finish();
+  addUpdates(update, trained, element);
+  update.finish();
 }
 
 void ApplyOptimizerPass::runOnOperation() {
@@ -172,12 +349,15 @@ void ApplyOptimizerPass::runOnOperation() {
     module.emitError("the module has no @gradients: run phantom-differentiate first");
     return signalPassFailure();
   }
-  if (module.lookupSymbol("train_step")) {
-    module.emitError("the module has @train_step already");
-    return signalPassFailure();
-  }
-  if (failed(buildTrainStep(gradients)))
-    signalPassFailure();
+  for (StringRef name : {"train_step", "accumulate", "update"})
+    if (module.lookupSymbol(name)) {
+      module.emitError() << "the module has @" << name << " already";
+      return signalPassFailure();
+    }
+  if (accumulate == 1)
+    return buildTrainStep(gradients);
+  module->setAttr(PhantomDialect::kAccumulation, OpBuilder(&getContext()).getI64IntegerAttr(accumulate));
+  buildAccumulatedStep(gradients);
 }
 
 } // namespace

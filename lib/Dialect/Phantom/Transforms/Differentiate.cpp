@@ -66,6 +66,38 @@ Value insertArgument(func::FuncOp function, unsigned index, Type type, StringRef
   return function.getArgument(index);
 }
 
+/// The shape over all ranks of what a rank holds.
+SmallVector<int64_t> wholeShape(func::FuncOp function, RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getShape());
+  std::optional<int64_t> dim = getShardDim(type);
+  if (!dim)
+    return shape;
+  const StringRef name = getState(type).getAxis();
+  for (auto mesh : function->getParentOfType<ModuleOp>().getOps<MeshOp>())
+    for (AxisAttr axis : mesh.getAxes())
+      if (axis.getName() == name)
+        shape[*dim] *= axis.getSize();
+  return shape;
+}
+
+/// Makes the dropouts of the function drop. Arguments of their counters are inserted from `index` on.
+void activateDropout(func::FuncOp function, unsigned index) {
+  OpBuilder b(function.getContext());
+  SmallVector<Value> counter;
+  for (auto [site, op] : llvm::enumerate(llvm::to_vector(function.getOps<DropoutOp>()))) {
+    if (op.getRatio().isZero())
+      continue;
+    auto scalar = RankedTensorType::get({}, b.getI64Type());
+    for (StringRef name : {"dropout_key", "step"})
+      if (counter.size() < 2)
+        counter.push_back(insertArgument(function, index + counter.size(), scalar, PhantomDialect::kScalar,
+                                         b.getStringAttr(name)));
+    op.getCounterMutable().assign(counter);
+    op.setSite(site);
+    op.setWhole(wholeShape(function, cast<RankedTensorType>(op.getType())));
+  }
+}
+
 /// Ends the function with a return of `values`, whose attributes are `attrs`.
 void finish(func::FuncOp function, ValueRange values, ArrayRef<DictionaryAttr> attrs) {
   OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
@@ -178,7 +210,7 @@ void DifferentiatePass::buildEvaluate(func::FuncOp forward, RankedTensorType tar
                                PhantomDialect::kScalar, StringAttr::get(context, "valid"));
   OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
   auto scalar = RankedTensorType::get({}, cast<RankedTensorType>(outputs[0].getType()).getElementType());
-  Value value = LossOp::create(b, function.getLoc(), scalar, loss, outputs[0], expected, valid);
+  Value value = LossOp::create(b, function.getLoc(), scalar, loss, outputs[0], expected, valid, APFloat(0.0));
   SmallVector<DictionaryAttr> attrs;
   forward.getAllResultAttrs(attrs);
   attrs.push_back(single(context, PhantomDialect::kLoss, UnitAttr::get(context)));
@@ -189,12 +221,14 @@ LogicalResult DifferentiatePass::buildGradients(func::FuncOp forward, RankedTens
   auto [function, outputs] = copyForward(forward, "gradients");
   MLIRContext *context = &getContext();
   Location loc = function.getLoc();
-  Value expected = insertArgument(function, countInputs(function), target, PhantomDialect::kTarget,
-                                  UnitAttr::get(context));
+  const unsigned inputs = countInputs(function);
+  Value expected = insertArgument(function, inputs, target, PhantomDialect::kTarget, UnitAttr::get(context));
+  activateDropout(function, inputs + 1);
   OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
   Type scalar = RankedTensorType::get({}, cast<RankedTensorType>(outputs[0].getType()).getElementType());
-  Value value = LossOp::create(b, loc, scalar, loss, outputs[0], expected, Value());
-  Value seed = LossGradientOp::create(b, loc, outputs[0].getType(), loss, outputs[0], expected);
+  const APFloat smoothing(labelSmoothing);
+  Value value = LossOp::create(b, loc, scalar, loss, outputs[0], expected, Value(), smoothing);
+  Value seed = LossGradientOp::create(b, loc, outputs[0].getType(), loss, outputs[0], expected, smoothing);
   Reverse reverse(function);
   // The loss itself is not walked back: its gradient is the seed.
   if (failed(reverse.run(outputs[0], seed)))
@@ -229,6 +263,12 @@ void DifferentiatePass::runOnOperation() {
     return signalPassFailure();
   if (module.lookupSymbol("gradients")) {
     module.emitError("the module has @gradients already");
+    return signalPassFailure();
+  }
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1) ||
+      (labelSmoothing != 0 && loss != LossKind::CrossEntropy)) {
+    module.emitError() << "label-smoothing is " << labelSmoothing
+                       << "; it must be at least 0 and below 1, and the loss cross-entropy";
     return signalPassFailure();
   }
   FailureOr<RankedTensorType> target = targetType(*forward);

@@ -46,6 +46,8 @@ def Phantom_Dialect : Dialect {
     static constexpr llvm::StringLiteral kModel = "phantom.model";
     static constexpr llvm::StringLiteral kStrategy = "phantom.strategy";
     static constexpr llvm::StringLiteral kBatch = "phantom.batch";
+    /// The batches whose gradients a training step sums; 1 where there is none.
+    static constexpr llvm::StringLiteral kAccumulation = "phantom.accumulation";
     static constexpr llvm::StringLiteral kLossKind = "phantom.loss_kind";
   }];
 }

@@ -213,21 +213,43 @@ def Phantom_SoftmaxGradientOp : Phantom_Op<"softmax_gradient",
 
 include "phantom/Dialect/Phantom/IR/PhantomNormalizeOps.td"
 
-def Phantom_DropoutOp : Phantom_Op<"dropout", [Pure, SameOperandsAndResultType, Phantom_Differentiable]> {
+def Phantom_DropoutOp : Phantom_Op<"dropout", [Pure, AllTypesMatch<["input", "output"]>, Phantom_Differentiable]> {
   let summary = "dropout; the identity outside training";
   let description = [{
-    Carried from the model so that it round-trips. `phantom-differentiate` accepts a ratio of 0 and refuses others:
-    counter-based dropout is not in this version.
+    Without a counter it is the identity, as in inference. With one (`phantom-differentiate` adds it), each element is 0 with
+    probability `ratio`, and divided by 1 − ratio otherwise. It is 0 where the first word of Philox4x32-10 is below
+    ratio·2³², under a key and the counter (index of the element in the whole value, 64 bits; step; `site`). So it does not
+    depend on the number of ranks, on threads, or on the order of work, and nothing is kept for the backward pass: the op
+    is linear, and its adjoint is the same op.
 
-    Example: `%y = phantom.dropout %x ratio 0.1 : tensor<8x512xf32>`.
+    Operands are the key, which the runtime makes of the run's seed, and the step, i64 scalars; `site` tells the model's dropouts apart, and `whole` is the
+    shape of the value over all ranks, which a shard is a block of.
 
-    The verifier refuses a ratio outside [0, 1).
+    Example:
+    ```mlir
+    %y = phantom.dropout %x ratio 0.1 : tensor<8x512xf32>
+    %z = phantom.dropout %x ratio 0.1 counter(%key, %step : tensor<i64>, tensor<i64>)
+        {site = 0 : i64, whole = array<i64: 8, 512>}
+        : tensor<8x512xf32>
+    ```
+
+    The verifier refuses a ratio outside [0, 1), a counter without `site` and `whole`, and a `whole` that is not as many blocks of
+    the input along one dimension.
   }];
-  let arguments = (ins Phantom_FloatTensor:$input, F64Attr:$ratio);
+  let arguments = (ins Phantom_FloatTensor:$input, F64Attr:$ratio, Variadic<0DTensorOf<[I64]>>:$counter,
+                       OptionalAttr<I64Attr>:$site, OptionalAttr<DenseI64ArrayAttr>:$whole);
   let results = (outs Phantom_FloatTensor:$output);
-  let assemblyFormat = "$input `ratio` $ratio attr-dict `:` type($input)";
+  let assemblyFormat = [{
+    $input `ratio` $ratio (`counter` `(` $counter^ `:` type($counter) `)`)? attr-dict `:` type($input)
+  }];
   let hasVerifier = 1;
   let hasFolder = 1;
+  let extraClassDeclaration = [{
+    /// Whether elements are dropped.
+    bool isActive() { return !getCounter().empty(); }
+    /// The dimension along which the input is a block of the whole value; none where it is all of it.
+    std::optional<int64_t> getBlockDim();
+  }];
 }
 
 def Phantom_BroadcastOp : Phantom_Op<"broadcast", [Pure, Phantom_Differentiable]> {
@@ -424,12 +446,15 @@ def Phantom_LossOp : Phantom_Op<"loss", [Pure]> {
     `cross_entropy`: from logits `[…, classes]` and integer classes `[…]`, over the samples. `valid` (an i64 scalar) makes it
     the mean over the leading `valid` rows only. Replicated operands and result.
 
+    `label_smoothing` ε of cross-entropy takes (1 − ε)·onehot(t) + ε/classes for the wanted distribution.
+
     Example: `%l = phantom.loss <mse> %y, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>`.
 
-    The verifier refuses a target of another shape or element type than the loss takes, and predictions without elements.
+    The verifier refuses a target of another shape or element type than the loss takes, predictions without elements, and
+    a label smoothing outside [0, 1), or of another loss than cross-entropy.
   }];
   let arguments = (ins Phantom_LossKindAttr:$kind, Phantom_FloatTensor:$prediction, AnyRankedTensor:$target,
-                       Optional<0DTensorOf<[I64]>>:$valid);
+                       Optional<0DTensorOf<[I64]>>:$valid, DefaultValuedAttr<F64Attr, "0.0">:$label_smoothing);
   let results = (outs Phantom_FloatScalar:$loss);
   let assemblyFormat = [{
     $kind $prediction `,` $target (`valid` $valid^)? attr-dict `:` functional-type(operands, results)
@@ -440,11 +465,13 @@ def Phantom_LossOp : Phantom_Op<"loss", [Pure]> {
 def Phantom_LossGradientOp : Phantom_Op<"loss_gradient", [Pure]> {
   let summary = "gradient of the loss in the prediction, seeded with one";
   let description = [{
-    `mse`: 2(y − t)/N. `bce`: (sigmoid(y) − t)/N. `cross_entropy`: (softmax(y) − onehot(t))/samples.
+    `mse`: 2(y − t)/N. `bce`: (sigmoid(y) − t)/N. `cross_entropy`: (softmax(y) − q)/samples, where q is the wanted
+    distribution: onehot(t), or its smoothed form (see `loss`).
 
     Example: `%dy = phantom.loss_gradient <mse> %y, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>`.
   }];
-  let arguments = (ins Phantom_LossKindAttr:$kind, Phantom_FloatTensor:$prediction, AnyRankedTensor:$target);
+  let arguments = (ins Phantom_LossKindAttr:$kind, Phantom_FloatTensor:$prediction, AnyRankedTensor:$target,
+                       DefaultValuedAttr<F64Attr, "0.0">:$label_smoothing);
   let results = (outs Phantom_FloatTensor:$gradient);
   let assemblyFormat = "$kind $prediction `,` $target attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -646,7 +673,7 @@ def Phantom_AllReduceOp : Phantom_ExchangeOp<"all_reduce"> {
 // Training
 //===----------------------------------------------------------------------===//
 
-def Phantom_UpdateOp : Phantom_Op<"update", [Pure]> {
+def Phantom_UpdateOp : Phantom_Op<"update", [Pure, AttrSizedOperandSegments]> {
   let summary = "one optimizer step of one parameter";
   let description = [{
     With w the parameter, g its gradient, η the learning rate, t the step (from 1):
@@ -656,44 +683,54 @@ def Phantom_UpdateOp : Phantom_Op<"update", [Pure]> {
     - `adam`: m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − η·m̂/(√v̂ + ε), m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
     - `adamw`: as adam, after w ← w − ηλw
 
-    `sgd`, `momentum` and `adam` add λw to g where the weight decay λ is not zero. Results are the new parameter and states,
-    written in place of the operands.
+    g is the gradient, times the scalar `scale` where there is one (of clipping, or of a mean over parts of a batch). η is the
+    learning rate times `learning_rate_factor`. `sgd`, `momentum` and `adam` add λw to g where the weight decay λ is not zero.
+    Results are the new parameter and states, written in place of the operands. With `reset_gradient`, the gradient is a sum
+    that lives as long as the parameter does: a last result, zeros in its place, starts the next one.
 
     Example:
     ```mlir
     %w1, %u1 = phantom.update <momentum> %w, %g, (%u) learning_rate %lr step %t {momentum = 0.9}
         : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>) -> (tensor<4xf32>, tensor<4xf32>)
+    %w2 = phantom.update <sgd> %w, %g, () learning_rate %lr step %t scale %s
+        : (tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>, tensor<f32>) -> tensor<4xf32>
     ```
 
     The verifier refuses another number of states than the rule keeps, and types that differ.
   }];
   let arguments = (ins Phantom_OptimizerKindAttr:$kind, Phantom_FloatTensor:$parameter, Phantom_FloatTensor:$gradient,
                        Variadic<Phantom_FloatTensor>:$states, Phantom_FloatScalar:$learning_rate,
-                       0DTensorOf<[I64]>:$step, DefaultValuedAttr<F64Attr, "0.9">:$momentum,
+                       0DTensorOf<[I64]>:$step, Optional<Phantom_FloatScalar>:$scale,
+                       DefaultValuedAttr<F64Attr, "0.9">:$momentum,
                        DefaultValuedAttr<F64Attr, "0.9">:$beta1, DefaultValuedAttr<F64Attr, "0.999">:$beta2,
-                       DefaultValuedAttr<F64Attr, "1e-8">:$epsilon, DefaultValuedAttr<F64Attr, "0.0">:$weight_decay);
-  let results = (outs Phantom_FloatTensor:$updated, Variadic<Phantom_FloatTensor>:$updated_states);
+                       DefaultValuedAttr<F64Attr, "1e-8">:$epsilon, DefaultValuedAttr<F64Attr, "0.0">:$weight_decay,
+                       DefaultValuedAttr<F64Attr, "1.0">:$learning_rate_factor, UnitAttr:$reset_gradient);
+  let results = (outs Phantom_FloatTensor:$updated, Variadic<Phantom_FloatTensor>:$others);
   let assemblyFormat = [{
-    $kind $parameter `,` $gradient `,` `(` $states `)` `learning_rate` $learning_rate `step` $step attr-dict
+    $kind $parameter `,` $gradient `,` `(` $states `)` `learning_rate` $learning_rate `step` $step (`scale` $scale^)? attr-dict
     `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// States the rule keeps per parameter: 0, 1 or 2.
     static unsigned getNumStates(OptimizerKind kind);
+    ResultRange getUpdatedStates() { return getOthers().take_front(getStates().size()); }
   }];
 }
 
 def Phantom_SquaredNormOp : Phantom_Op<"squared_norm", [Pure]> {
   let summary = "Σ g², in f64";
   let description = [{
-    Of what this rank holds, for the gradient norm in the log.
+    Of what this rank holds: a term of the sum over ranks where the input is not replicated.
 
     Example: `%n = phantom.squared_norm %g : (tensor<4xf32>) -> tensor<f64>`.
+
+    The verifier refuses a result that is replicated where the input is not, or the other way round.
   }];
   let arguments = (ins Phantom_FloatTensor:$input);
   let results = (outs 0DTensorOf<[F64]>:$output);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 include "phantom/Dialect/Phantom/IR/PhantomBufferOps.td"

@@ -147,8 +147,13 @@ def PhantomDifferentiate : Pass<"phantom-differentiate", "::mlir::ModuleOp"> {
     Adds `@evaluate` (outputs and loss, over the leading `valid` rows) and `@gradients` (loss and the gradient of every
     trainable parameter) to `@forward`. Each op contributes its vector-Jacobian product; adjoints of exchanges
     follow from the states of their types. No gradient is built that no trainable parameter needs.
+
+    Dropout drops in `@gradients` and what is made of it: its ops get the scalar arguments `dropout_key` and `step`. In
+    `@evaluate` and `@forward` it is the identity; label smoothing is of `@gradients` only, too.
   }];
   let options = [
+    Option<"labelSmoothing", "label-smoothing", "double", /*default=*/"0.0",
+           "part of the wanted distribution that is spread over all classes (cross-entropy)">,
     Option<"loss", "loss", "::mlir::phantom::LossKind", /*default=*/"::mlir::phantom::LossKind::CrossEntropy",
            "training loss", [{::llvm::cl::values(
       clEnumValN(::mlir::phantom::LossKind::CrossEntropy, "cross-entropy", "softmax cross-entropy, from logits and classes"),
@@ -163,6 +168,17 @@ def PhantomApplyOptimizer : Pass<"phantom-apply-optimizer", "::mlir::ModuleOp"> 
     Adds `@train_step`: `@gradients` followed by one `phantom.update` per trainable parameter, which returns the new
     parameters and optimizer states, and the squared gradient norm for the log. States are declared as parameters that
     start at zero (`state_of`).
+
+    With `clip-norm=c`, gradients are multiplied by min(1, c/(|g| + 1e-6)), where |g| is the norm over all parameters of all
+    ranks; what every rank holds is counted once. The squared norms are summed by an all-reduce of one f64, inside the step. The
+    norm that the step returns is the one before clipping.
+
+    With `accumulate=n`, a step takes n batches, whose mean gradient it uses. Instead of `@train_step` there are `@accumulate`,
+    which adds the gradients of one batch to sums that are kept as states, and `@update`, which updates the parameters
+    and clears the sums.
+
+    `learning-rate-factors` and `weight-decays` are lists of `GLOB=F` over names of parameters: `*.compressor=0.5,*.bias=0`. Of
+    those that match, the last one counts. One that matches no trained parameter is a warning.
   }];
   let options = [
     Option<"kind", "kind", "::mlir::phantom::OptimizerKind", /*default=*/"::mlir::phantom::OptimizerKind::Sgd",
@@ -175,7 +191,12 @@ def PhantomApplyOptimizer : Pass<"phantom-apply-optimizer", "::mlir::ModuleOp"> 
     Option<"beta1", "beta1", "double", /*default=*/"0.9", "decay of the first moment">,
     Option<"beta2", "beta2", "double", /*default=*/"0.999", "decay of the second moment">,
     Option<"epsilon", "epsilon", "double", /*default=*/"1e-8", "added to the root of the second moment">,
-    Option<"weightDecay", "weight-decay", "double", /*default=*/"0.0", "decay of the weights">
+    Option<"weightDecay", "weight-decay", "double", /*default=*/"0.0", "decay of the weights">,
+    ListOption<"weightDecays", "weight-decays", "std::string", "GLOB=F: another decay for these parameters">,
+    ListOption<"learningRateFactors", "learning-rate-factors", "std::string",
+               "GLOB=F: factor of the learning rate of these parameters">,
+    Option<"clipNorm", "clip-norm", "double", /*default=*/"0.0", "largest norm of all gradients together; 0: any">,
+    Option<"accumulate", "accumulate", "int64_t", /*default=*/"1", "batches per step">
   ];
 }
 
