@@ -67,12 +67,15 @@ Text init("init", everywhere, partitionFlags, "START", "from-dense, random or fr
 Text dataParallel("data-parallel", everywhere, partitionFlags, "D", "not in this version, but for 1", "1");
 
 Text inputs("inputs", running, dataFlags, "[NAME=]F.npy[,...]",
-            "model inputs, one row per sample; for infer also whole arrays");
+            "model inputs, one row per sample; several files of an input follow one another; for infer also "
+            "whole arrays");
+Text inputScale("input-scale", running, dataFlags, "[NAME=]F[,...]",
+                "what integers in files of a float input are multiplied with, as 0.00392156863 (1/255)");
 Text constants("constants", everywhere, dataFlags, "NAME=F.npy[,...]",
                "inputs that become constants of the model: shapes, axes, single numbers");
-Text targets("targets", withTargets, dataFlags, "F.npy", "classes, or values of the output's shape");
+Text targets("targets", withTargets, dataFlags, "F.npy[,...]", "classes, or values of the output's shape");
 Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
-Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy", "held-out targets");
+Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy[,...]", "held-out targets");
 Text batchSize("batch-size", everywhere, dataFlags, "B",
                "rows per step, of all ranks (the model's own, or 32)");
 Text dataDir("data-dir", everywhere, dataFlags, "DIR",
@@ -233,6 +236,19 @@ std::vector<rt::NamedFile> namedFiles(StringRef text) {
   return files;
 }
 
+Error readScales(rt::DataFiles &files) {
+  for (const rt::NamedFile &entry : namedFiles(inputScale)) {
+    double factor = 0;
+    if (StringRef(entry.path).getAsDouble(factor))
+      return flagError(inputScale, "'" + entry.path + "' is not a number");
+    const auto rounded = float(factor);
+    if (!(rounded > 0) || !std::isfinite(rounded))
+      return flagError(inputScale, "'" + entry.path + "' is not a positive number of f32");
+    files.scales.push_back({entry.name, rounded});
+  }
+  return Error::success();
+}
+
 Error readPartition(RunOptions &options) {
   CompileOptions &compile = options.compile;
   options.strategyName = strategy;
@@ -389,11 +405,16 @@ Error readData(const Text &inputFlag, const Text *targetFlag, rt::DataFiles &fil
     return createStringError("--" + inputFlag.ArgStr +
                              " is missing: name the .npy file of the model's input");
   files.inputs = namedFiles(inputFlag);
+  if (Error error = readScales(files))
+    return error;
   if (!targetFlag)
     return Error::success();
   if (!targetFlag->given())
     return createStringError("--" + targetFlag->ArgStr + " is missing: name the .npy file of the targets");
-  files.targets = targetFlag->getValue();
+  SmallVector<StringRef> paths;
+  StringRef(*targetFlag).split(paths, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef path : paths)
+    files.targets.push_back(path.str());
   return Error::success();
 }
 
@@ -438,7 +459,7 @@ Error readCheckpoints(rt::CheckpointOptions &options) {
   }
   options.folder = checkpointDir;
   options.resume = resume;
-  for (const Text *flag : {&seed, &learningRate, &schedule, &warmup})
+  for (const Text *flag : {&seed, &learningRate, &schedule, &warmup, &inputScale})
     options.flags[flag->ArgStr.str()] = flag->getValue();
   if (options.folder.empty())
     return flagError(checkpointDir, "name a folder");
@@ -527,7 +548,7 @@ Error readCommand(RunOptions &options) {
       return createStringError("--outputs is missing: name the .npy file to write");
     // A model may have no inputs; one that has says which file is missing.
     options.inference.inputs = namedFiles(inputs);
-    return Error::success();
+    return readScales(options.inference);
   }
   llvm_unreachable("unknown command");
 }

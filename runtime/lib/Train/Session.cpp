@@ -180,9 +180,8 @@ Expected<double> Session::dumpGradients(const DataFiles &files, StringRef output
     return bound.takeError();
   auto &[function, data] = *bound;
   if (data.rows() < program.batch)
-    return makeError("'" + files.inputs.front().path + "' has " + Twine(data.rows()) +
-                     " rows, too few for one batch of " + Twine(program.batch) +
-                     "; use a smaller batch size");
+    return makeError(data.label() + " has " + Twine(data.rows()) + " rows, too few for one batch of " +
+                     Twine(program.batch) + "; use a smaller batch size");
   for (int64_t row = 0; row < program.batch; ++row)
     data.copyRow(row, function, row);
   function.setValidCount(program.batch);

@@ -49,9 +49,8 @@ Error Trainer::prepare() {
     return opened.takeError();
   data = std::move(*opened);
   if (data->rows() < program.batch)
-    return makeError("'" + options.data.inputs.front().path + "' has " + Twine(data->rows()) +
-                     " rows, too few for one batch of " + Twine(program.batch) +
-                     "; use a smaller batch size");
+    return makeError(data->label() + " has " + Twine(data->rows()) + " rows, too few for one batch of " +
+                     Twine(program.batch) + "; use a smaller batch size");
   stepsPerEpoch = data->rows() / program.batch;
 
   int64_t steps = options.steps;

@@ -148,7 +148,7 @@ protected:
       for (int64_t j = 0; j < N; ++j)
         t[i] += x[i * N + j] * float(j - 3);
     return {{{"", npy(folder.file(prefix + "x.npy"), {ElementType::F32, {rows, N}}, x.data())}},
-            npy(folder.file(prefix + "t.npy"), {ElementType::F32, {rows}}, t.data())};
+            {npy(folder.file(prefix + "t.npy"), {ElementType::F32, {rows}}, t.data())}};
   }
   TrainOptions options(const DataFiles &files, int64_t steps) {
     TrainOptions options;
@@ -331,13 +331,13 @@ TEST_F(SessionTest, InferWritesOneRowPerInputRow) {
   const DataFiles files = data(2 * B + 3);
   Executable executable = regression(4);
   auto session = value(Session::create(executable, {}));
-  const DataFiles inputs{files.inputs, ""};
+  const DataFiles inputs{files.inputs};
   ASSERT_SUCCESS(session->infer(inputs, {{"", folder.file("y.npy")}}));
   FileTensor y = value(readNpy(folder.file("y.npy")));
   EXPECT_EQ(y.shape, std::vector<int64_t>{2 * B + 3});
   // The mean squared difference from the targets is what evaluate says.
   HostTensor outputs = value(convert(y, ElementType::F64, "y"));
-  HostTensor targets = value(convert(value(readNpy(files.targets)), ElementType::F64, "t"));
+  HostTensor targets = value(convert(value(readNpy(files.targets[0])), ElementType::F64, "t"));
   double sum = 0;
   for (int64_t i = 0; i < 2 * B + 3; ++i)
     sum += std::pow(outputs.data<double>()[i] - targets.data<double>()[i], 2);
@@ -393,10 +393,10 @@ TEST_F(SessionTest, RefusesDataThatDoesNotFit) {
   refuse({{{"", with("narrow.npy", {16, 7})}}, good.targets},
          "7 values per row, but the input 'x' of the model needs 8");
   refuse({{{"", with("flat.npy", {16})}}, good.targets}, "flat.npy");
-  refuse({{{"", with("few.npy", {7, 8})}}, with("few_t.npy", {7})}, "7 rows, too few for one batch of 8");
-  refuse({{{"", with("none.npy", {0, 8})}}, with("none_t.npy", {0})}, "no rows");
-  refuse({good.inputs, with("short_t.npy", {15})}, "15 rows, but");
-  refuse({good.inputs, ""}, "no targets");
+  refuse({{{"", with("few.npy", {7, 8})}}, {with("few_t.npy", {7})}}, "7 rows, too few for one batch of 8");
+  refuse({{{"", with("none.npy", {0, 8})}}, {with("none_t.npy", {0})}}, "no rows");
+  refuse({good.inputs, {with("short_t.npy", {15})}}, "15 rows, but");
+  refuse({good.inputs}, "no targets");
   refuse({{}, good.targets}, "no data is given for the model's input 'x'");
   refuse({{{"z", good.inputs[0].path}}, good.targets}, "'x'");
   refuse({{good.inputs[0], {"z", good.inputs[0].path}}, good.targets}, "is not used");
@@ -473,7 +473,7 @@ TEST_F(SessionTest, EvaluationMasksTheLastBatchAndCountsAccuracy) {
     loss += (std::log(total) - row[t[i]]) / rows;
   }
   DataFiles files{{{"x", npy(folder.file("x.npy"), {ElementType::F32, {rows, classes}}, x.data())}},
-                  npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
+                  {npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())}};
   Executable executable = classifier();
   auto session = value(Session::create(executable, {}));
   EvaluationReport report = value(session->evaluate(files));
@@ -482,13 +482,13 @@ TEST_F(SessionTest, EvaluationMasksTheLastBatchAndCountsAccuracy) {
   EXPECT_EQ(report.accuracy, double(correct) / rows);
 
   t[7] = 3;
-  files.targets = npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data());
+  files.targets = {npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
   std::string text = message(session->evaluate(files));
   EXPECT_TRUE(contains(text, "row 7 has the target 3"));
   EXPECT_TRUE(contains(text, "3 classes, 0 to 2"));
   t[7] = -1;
-  files.targets = npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data());
+  files.targets = {npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
   EXPECT_TRUE(contains(message(session->evaluate(files)), "row 7 has the target -1"));
-  files.targets = npy(folder.file("t.npy"), {ElementType::F32, {rows}}, x.data());
+  files.targets = {npy(folder.file("t.npy"), {ElementType::F32, {rows}}, x.data())};
   EXPECT_TRUE(contains(message(session->evaluate(files)), "integer dtype"));
 }
