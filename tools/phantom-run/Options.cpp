@@ -99,6 +99,10 @@ Text steps("steps", trainOnly, trainingFlags, "N", "steps to train");
 Text epochs("epochs", trainOnly, trainingFlags, "N", "passes over the data, instead of --steps");
 Text targetLoss("target-loss", trainOnly, trainingFlags, "F",
                 "stop after the first step with a loss not above F");
+Text evalEvery("eval-every", trainOnly, trainingFlags, "N",
+               "also evaluate the held-out data after each N steps");
+Text targetEvalLoss("target-eval-loss", trainOnly, trainingFlags, "F",
+                    "stop after the first of these evaluations with a loss not above F");
 Text seed("seed", running, trainingFlags, "S", "of random starts and of the data's order (0)", "0");
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
@@ -136,6 +140,9 @@ Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
              "files to write; NAME where the model has several outputs");
 Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
 Text trace("trace", trainOnly, outputFlags, "F.json", "Chrome trace of the first 10 steps");
+Text energy("energy", trainOnly, outputFlags, "SOURCE",
+            "what counts joules: nvml (GPUs), rapl (this machine's CPU packages), external=F (a file that "
+            "another program appends to) or none (nvml on cuda, else rapl where it can be read)");
 Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
 Text summaryFile("summary", trainOnly, outputFlags, "F.json", "what the run came to, as one JSON object");
 Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
@@ -469,6 +476,49 @@ Error readCheckpoints(rt::CheckpointOptions &options) {
   return assign(options.keep, integer(keepCheckpoints, 1));
 }
 
+Error readEnergy(RunOptions &options) {
+  rt::EnergyOptions &source = options.train.energy;
+  if (!energy.given()) {
+    if (options.device != Device::Sim)
+      return Error::success();
+    source.kind = rt::EnergyKind::None;
+    source.noneReason = "the counter of --device sim counts no real energy";
+    return Error::success();
+  }
+  if (StringRef file = energy; file.consume_front("external=")) {
+    source.kind = rt::EnergyKind::External;
+    source.file = file.str();
+    return file.empty() ? flagError(energy, "name a file: external=F") : Error::success();
+  }
+  if (Error error = assign(source.kind, choice<rt::EnergyKind>(energy, {{"none", rt::EnergyKind::None},
+                                                                        {"rapl", rt::EnergyKind::Rapl},
+                                                                        {"nvml", rt::EnergyKind::Nvml}})))
+    return createStringError(toString(std::move(error)) + ", external=F");
+  if (source.kind == rt::EnergyKind::Nvml && options.device == Device::Cpu)
+    return flagError(energy, "only for --device cuda and sim");
+  source.noneReason = "--energy none";
+  return Error::success();
+}
+
+Error readEvaluation(RunOptions &options) {
+  rt::TrainOptions &train = options.train;
+  if (evalInputs.given() || evalTargets.given())
+    if (Error error = readData(evalInputs, &evalTargets, options.evaluation))
+      return error;
+  if (targetEvalLoss.given()) {
+    if (!evalEvery.given())
+      return flagError(targetEvalLoss, "needs --eval-every, the steps between two evaluations");
+    if (Error error = assign(train.targetEvalLoss, number(targetEvalLoss, 0)))
+      return error;
+  }
+  if (!evalEvery.given())
+    return Error::success();
+  if (options.evaluation.inputs.empty())
+    return flagError(evalEvery, "needs held-out data: --eval-inputs and --eval-targets");
+  train.heldOut = options.evaluation;
+  return assign(train.evalEvery, integer(evalEvery, 1));
+}
+
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
   if (Error error = firstError({[&] { return readData(inputs, &targets, train.data); },
@@ -485,9 +535,9 @@ Error readTraining(RunOptions &options) {
   if (targetLoss.given())
     if (Error error = assign(train.targetLoss, number(targetLoss, 0)))
       return error;
-  if (evalInputs.given() || evalTargets.given())
-    if (Error error = readData(evalInputs, &evalTargets, options.evaluation))
-      return error;
+  if (Error error =
+          firstError({[&] { return readEvaluation(options); }, [&] { return readEnergy(options); }}))
+    return error;
   train.logFile = log;
   train.traceFile = trace;
   train.machineFile = machine;
