@@ -15,6 +15,8 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <csignal>
+
 using namespace llvm;
 using namespace phantom;
 using namespace phantom::run;
@@ -232,6 +234,9 @@ Expected<int> runTool(int argc, char **argv) {
       return error;
     return 0;
   }
+  // Until the run answers it, and after that, it must not end the process.
+  if (options->command == Command::Train)
+    (void)std::signal(SIGUSR1, SIG_IGN);
   return options->device == Device::Cpu ? runOnCpu(*options) : runOnGpus(*options);
 }
 

@@ -53,6 +53,8 @@ struct TrainOptions {
   std::string machineFile; ///< empty: MachineModel::generic()
   EnergyOptions energy;
   bool progress = true;
+  /// Shows what SIGUSR1 asks for, on a thread of its own; null: on standard error.
+  std::function<void(llvm::StringRef)> showState;
   CheckpointOptions checkpoints;
 };
 

@@ -8,6 +8,7 @@
 
 #include "Trainer.h"
 
+#include "StateSignal.h"
 #include "StopSignals.h"
 #include "Trace.h"
 #include "phantom-rt/Error.h"
@@ -160,6 +161,7 @@ Error Trainer::saveCheckpoint() {
 
 Expected<TrainReport> Trainer::run() {
   StopSignals signals;
+  StateSignal stateSignal([this] { live.show(options.showState); });
   runBegin = Clock::now();
   meter.emplace(energy);
   updateEnergy();
@@ -208,6 +210,8 @@ Error Trainer::runRank(int64_t rank, int64_t first) {
     if (rank == 0) {
       stepBegin = Clock::now();
       stop = shouldStop(step);
+      if (!stop)
+        live.beginStep(step + 1, schedule.steps);
       function.setStep(step + 1);
       function.setLearningRate(schedule.at(step));
     }
@@ -321,6 +325,7 @@ Error Trainer::finishStep(int64_t step) {
   report.commBytes += record.commBytes;
   report.evaluation.reset();
   stepSeconds.push_back(record.stepSeconds);
+  live.endStep(record.loss);
   progress->show(record);
   if (!isEvaluationDue())
     return log->write(record);

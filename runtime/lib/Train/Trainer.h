@@ -10,6 +10,7 @@
 #define PHANTOM_RT_LIB_TRAIN_TRAINER_H
 
 #include "Evaluator.h"
+#include "LiveState.h"
 #include "phantom-rt/EnergyMeter.h"
 #include "phantom-rt/MachineModel.h"
 #include "phantom-rt/Random.h"
@@ -42,7 +43,8 @@ private:
   Trainer(Runtime &runtime, FunctionInstance &step, Evaluator *heldOut, EnergySource &energy,
           const TrainOptions &options, uint64_t seed)
       : runtime(runtime), program(runtime.program()), function(step), heldOut(heldOut), energy(energy),
-        options(options), checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks) {}
+        options(options), checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks),
+        live(runtime) {}
 
   llvm::Error prepare();
   llvm::Error resume();
@@ -83,6 +85,7 @@ private:
   ModelledStep modelled;
   std::unique_ptr<StepLog> log;
   std::unique_ptr<Progress> progress;
+  LiveState live;
   const Result *loss = nullptr;
   int64_t stepsPerEpoch = 1;
   TrainState carried;     ///< from the checkpoint that the run goes on from

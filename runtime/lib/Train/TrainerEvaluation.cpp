@@ -44,6 +44,7 @@ void Trainer::updateEnergy() {
 
 Error Trainer::evaluate() {
   const auto begin = Clock::now();
+  live.beginEvaluation();
   Expected<EvaluationReport> evaluation = heldOut->run();
   if (!evaluation)
     return evaluation.takeError();
