@@ -21,7 +21,7 @@ import safetensors
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "examples")
 TOLERANCE = 1e-5  # max |a - b| <= TOLERANCE * max |reference|, per tensor
-TIMES = ("samples_per_second", "step_seconds", "comm_seconds", "comm_skew_seconds", "energy_joules",
+TIMES = ("samples_per_second", "step_seconds", "comm_seconds", "comm_skew_seconds", "energy_joules", "energy_reason",
          "model_energy_joules")
 
 

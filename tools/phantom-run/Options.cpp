@@ -67,12 +67,15 @@ Text init("init", everywhere, partitionFlags, "START", "from-dense, random or fr
 Text dataParallel("data-parallel", everywhere, partitionFlags, "D", "not in this version, but for 1", "1");
 
 Text inputs("inputs", running, dataFlags, "[NAME=]F.npy[,...]",
-            "model inputs, one row per sample; for infer also whole arrays");
+            "model inputs, one row per sample; several files of an input follow one another; for infer also "
+            "whole arrays");
+Text inputScale("input-scale", running, dataFlags, "[NAME=]F[,...]",
+                "what integers in files of a float input are multiplied with, as 0.00392156863 (1/255)");
 Text constants("constants", everywhere, dataFlags, "NAME=F.npy[,...]",
                "inputs that become constants of the model: shapes, axes, single numbers");
-Text targets("targets", withTargets, dataFlags, "F.npy", "classes, or values of the output's shape");
+Text targets("targets", withTargets, dataFlags, "F.npy[,...]", "classes, or values of the output's shape");
 Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
-Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy", "held-out targets");
+Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy[,...]", "held-out targets");
 Text batchSize("batch-size", everywhere, dataFlags, "B",
                "rows per step, of all ranks (the model's own, or 32)");
 Text dataDir("data-dir", everywhere, dataFlags, "DIR",
@@ -108,6 +111,10 @@ Text steps("steps", trainOnly, trainingFlags, "N", "steps to train");
 Text epochs("epochs", trainOnly, trainingFlags, "N", "passes over the data, instead of --steps");
 Text targetLoss("target-loss", trainOnly, trainingFlags, "F",
                 "stop after the first step with a loss not above F");
+Text evalEvery("eval-every", trainOnly, trainingFlags, "N",
+               "also evaluate the held-out data after each N steps");
+Text targetEvalLoss("target-eval-loss", trainOnly, trainingFlags, "F",
+                    "stop after the first of these evaluations with a loss not above F");
 Text seed("seed", running, trainingFlags, "S", "of random starts, of the data's order and of dropout (0)",
           "0");
 
@@ -146,6 +153,9 @@ Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
              "files to write; NAME where the model has several outputs");
 Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
 Text trace("trace", trainOnly, outputFlags, "F.json", "Chrome trace of the first 10 steps");
+Text energy("energy", trainOnly, outputFlags, "SOURCE",
+            "what counts joules: nvml (GPUs), rapl (this machine's CPU packages), external=F (a file that "
+            "another program appends to) or none (nvml on cuda, else rapl where it can be read)");
 Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
 Text summaryFile("summary", trainOnly, outputFlags, "F.json", "what the run came to, as one JSON object");
 Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
@@ -245,6 +255,19 @@ std::vector<rt::NamedFile> namedFiles(StringRef text) {
       files.push_back({name.str(), path.str()});
   }
   return files;
+}
+
+Error readScales(rt::DataFiles &files) {
+  for (const rt::NamedFile &entry : namedFiles(inputScale)) {
+    double factor = 0;
+    if (StringRef(entry.path).getAsDouble(factor))
+      return flagError(inputScale, "'" + entry.path + "' is not a number");
+    const auto rounded = float(factor);
+    if (!(rounded > 0) || !std::isfinite(rounded))
+      return flagError(inputScale, "'" + entry.path + "' is not a positive number of f32");
+    files.scales.push_back({entry.name, rounded});
+  }
+  return Error::success();
 }
 
 Error readPartition(RunOptions &options) {
@@ -404,11 +427,16 @@ Error readData(const Text &inputFlag, const Text *targetFlag, rt::DataFiles &fil
     return createStringError("--" + inputFlag.ArgStr +
                              " is missing: name the .npy file of the model's input");
   files.inputs = namedFiles(inputFlag);
+  if (Error error = readScales(files))
+    return error;
   if (!targetFlag)
     return Error::success();
   if (!targetFlag->given())
     return createStringError("--" + targetFlag->ArgStr + " is missing: name the .npy file of the targets");
-  files.targets = targetFlag->getValue();
+  SmallVector<StringRef> paths;
+  StringRef(*targetFlag).split(paths, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef path : paths)
+    files.targets.push_back(path.str());
   return Error::success();
 }
 
@@ -464,7 +492,7 @@ Error readCheckpoints(rt::CheckpointOptions &options) {
   }
   options.folder = checkpointDir;
   options.resume = resume;
-  for (const Text *flag : {&seed, &learningRate, &schedule, &warmup})
+  for (const Text *flag : {&seed, &learningRate, &schedule, &warmup, &inputScale})
     options.flags[flag->ArgStr.str()] = flag->getValue();
   if (options.folder.empty())
     return flagError(checkpointDir, "name a folder");
@@ -472,6 +500,49 @@ Error readCheckpoints(rt::CheckpointOptions &options) {
     if (Error error = assign(options.every, integer(checkpointEvery, 1)))
       return error;
   return assign(options.keep, integer(keepCheckpoints, 1));
+}
+
+Error readEnergy(RunOptions &options) {
+  rt::EnergyOptions &source = options.train.energy;
+  if (!energy.given()) {
+    if (options.device != Device::Sim)
+      return Error::success();
+    source.kind = rt::EnergyKind::None;
+    source.noneReason = "the counter of --device sim counts no real energy";
+    return Error::success();
+  }
+  if (StringRef file = energy; file.consume_front("external=")) {
+    source.kind = rt::EnergyKind::External;
+    source.file = file.str();
+    return file.empty() ? flagError(energy, "name a file: external=F") : Error::success();
+  }
+  if (Error error = assign(source.kind, choice<rt::EnergyKind>(energy, {{"none", rt::EnergyKind::None},
+                                                                        {"rapl", rt::EnergyKind::Rapl},
+                                                                        {"nvml", rt::EnergyKind::Nvml}})))
+    return createStringError(toString(std::move(error)) + ", external=F");
+  if (source.kind == rt::EnergyKind::Nvml && options.device == Device::Cpu)
+    return flagError(energy, "only for --device cuda and sim");
+  source.noneReason = "--energy none";
+  return Error::success();
+}
+
+Error readEvaluation(RunOptions &options) {
+  rt::TrainOptions &train = options.train;
+  if (evalInputs.given() || evalTargets.given())
+    if (Error error = readData(evalInputs, &evalTargets, options.evaluation))
+      return error;
+  if (targetEvalLoss.given()) {
+    if (!evalEvery.given())
+      return flagError(targetEvalLoss, "needs --eval-every, the steps between two evaluations");
+    if (Error error = assign(train.targetEvalLoss, number(targetEvalLoss, 0)))
+      return error;
+  }
+  if (!evalEvery.given())
+    return Error::success();
+  if (options.evaluation.inputs.empty())
+    return flagError(evalEvery, "needs held-out data: --eval-inputs and --eval-targets");
+  train.heldOut = options.evaluation;
+  return assign(train.evalEvery, integer(evalEvery, 1));
 }
 
 Error readTraining(RunOptions &options) {
@@ -490,9 +561,9 @@ Error readTraining(RunOptions &options) {
   if (targetLoss.given())
     if (Error error = assign(train.targetLoss, number(targetLoss, 0)))
       return error;
-  if (evalInputs.given() || evalTargets.given())
-    if (Error error = readData(evalInputs, &evalTargets, options.evaluation))
-      return error;
+  if (Error error =
+          firstError({[&] { return readEvaluation(options); }, [&] { return readEnergy(options); }}))
+    return error;
   train.logFile = log;
   train.traceFile = trace;
   train.machineFile = machine;
@@ -555,7 +626,7 @@ Error readCommand(RunOptions &options) {
       return createStringError("--outputs is missing: name the .npy file to write");
     // A model may have no inputs; one that has says which file is missing.
     options.inference.inputs = namedFiles(inputs);
-    return Error::success();
+    return readScales(options.inference);
   }
   llvm_unreachable("unknown command");
 }

@@ -15,6 +15,8 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <csignal>
+
 using namespace llvm;
 using namespace phantom;
 using namespace phantom::run;
@@ -51,11 +53,22 @@ void print(const rt::EvaluationReport &report) {
   outs() << "\n";
 }
 
+/// A source that was asked for and cannot be read.
+Error checkEnergy(const RunOptions &options, const rt::Session &session) {
+  const rt::EnergyKind kind = options.train.energy.kind;
+  if (kind == rt::EnergyKind::Default || kind == rt::EnergyKind::None)
+    return Error::success();
+  const rt::EnergyReading reading = session.energySource(options.train.energy)->read();
+  return reading.joules ? Error::success() : noEffect(options, "--energy had no effect: " + reading.reason);
+}
+
 Expected<int> train(const RunOptions &options, const rt::Program &program, const Saver &saver,
                     rt::Session &session) {
   if (!options.gradientsFile.empty())
     if (Expected<double> loss = session.dumpGradients(options.train.data, options.gradientsFile); !loss)
       return loss.takeError();
+  if (Error error = checkEnergy(options, session))
+    return error;
   Expected<rt::TrainReport> report = session.train(options.train);
   if (!report)
     return report.takeError();
@@ -63,10 +76,11 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, const
   if (!options.saveFile.empty())
     if (Error error = saver.save(session))
       return error;
-  std::optional<rt::EvaluationReport> evaluation;
+  std::optional<rt::EvaluationReport> evaluation = report->evaluation;
   if (!options.evaluation.inputs.empty()) {
-    if (Error error = session.evaluate(options.evaluation).moveInto(evaluation))
-      return error;
+    if (!evaluation)
+      if (Error error = session.evaluate(options.evaluation).moveInto(evaluation))
+        return error;
     print(*evaluation);
   }
   if (!options.summaryFile.empty())
@@ -220,6 +234,9 @@ Expected<int> runTool(int argc, char **argv) {
       return error;
     return 0;
   }
+  // Until the run answers it, and after that, it must not end the process.
+  if (options->command == Command::Train)
+    (void)std::signal(SIGUSR1, SIG_IGN);
   return options->device == Device::Cpu ? runOnCpu(*options) : runOnGpus(*options);
 }
 

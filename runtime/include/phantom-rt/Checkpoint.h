@@ -39,6 +39,11 @@ struct TrainState {
   std::string gemmChoicesHash;        ///< see hashOfChoices
   std::optional<double> energyJoules; ///< counted so far
   double modelEnergyJoules = 0;
+  int64_t commBytes = 0;                  ///< counted so far
+  std::optional<double> evalLoss;         ///< on the held-out data, where it was evaluated after this step
+  int64_t evaluations = 0;                ///< so far
+  double evalSeconds = 0;                 ///< of these
+  std::optional<double> evalEnergyJoules; ///< counted, of these
 
   bool operator==(const TrainState &) const = default;
 };

@@ -13,9 +13,54 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
+#include <atomic>
 #include <cstddef>
+#include <mutex>
+#include <string>
 
 namespace phantom::rt {
+
+/// Where a rank is, for any thread to ask. The rank's own thread writes it.
+class RankPosition {
+public:
+  /// The command that runs, one of a function of the program; null between runs, and on GPUs.
+  std::atomic<const Command *> command{nullptr};
+
+  /// What a rank waits for in a wait that takes long; empty: nothing.
+  void setWait(std::string text) {
+    std::lock_guard<std::mutex> lock(mutex);
+    waitText = std::move(text);
+  }
+  std::string wait() const {
+    std::lock_guard<std::mutex> lock(mutex);
+    return waitText;
+  }
+
+private:
+  mutable std::mutex mutex;
+  std::string waitText;
+};
+
+/// Clears the text of a wait at its end.
+class LongWait {
+public:
+  explicit LongWait(RankPosition &position) : position(position) {}
+  ~LongWait() {
+    if (shown)
+      position.setWait("");
+  }
+  LongWait(const LongWait &) = delete;
+  LongWait &operator=(const LongWait &) = delete;
+
+  void show(std::string text) {
+    position.setWait(std::move(text));
+    shown = true;
+  }
+
+private:
+  RankPosition &position;
+  bool shown = false;
+};
 
 /// An exchange with its addresses, as one rank sees it.
 struct BoundExchange {
@@ -59,6 +104,7 @@ public:
   virtual void abort(llvm::StringRef reason) = 0;
 
   CommCounters counters;
+  RankPosition position;
 
 protected:
   Communicator(int64_t rank, int64_t size) : myRank(rank), ranks(size) {}

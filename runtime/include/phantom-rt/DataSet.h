@@ -1,4 +1,4 @@
-//===- DataSet.h - Rows of .npy files for a program's inputs and targets ----*- C++ -*-===//
+//===- DataSet.h - Rows of data for inputs and targets ----------*- C++ -*-===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -9,27 +9,17 @@
 #ifndef PHANTOM_RT_DATASET_H
 #define PHANTOM_RT_DATASET_H
 
-#include "phantom-rt/HostTensor.h"
+#include "phantom-rt/DataFiles.h"
 #include "phantom-rt/Runtime.h"
 
 namespace phantom::rt {
-
-/// A .npy file of an input or output; `name` may be empty where there is only one.
-struct NamedFile {
-  std::string name;
-  std::string path;
-};
-
-struct DataFiles {
-  std::vector<NamedFile> inputs;
-  std::string targets; ///< empty for inference
-};
 
 struct HostData;
 
 /// The rows of one data set, in mapped files or in memory, checked against the
 /// arguments of a function: names, row sizes, element types, equal numbers of rows, and the
-/// values of class targets (and of BCE targets, which are probabilities).
+/// values of class targets (and of BCE targets, which are probabilities). The files of an argument
+/// have rows of one shape and elements of one type.
 class DataSet {
 public:
   static llvm::Expected<DataSet> open(const DataFiles &files, const Program &program,
@@ -40,6 +30,9 @@ public:
 
   int64_t rows() const { return rowCount; }
 
+  /// What messages call the data of the first input.
+  std::string label() const { return columns.front().label(); }
+
   /// Copies data row `row` to row `batchRow` of the instance's arguments,
   /// converting to their types. The instance is of the function given to open.
   void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const;
@@ -48,36 +41,30 @@ public:
   void clearRow(FunctionInstance &instance, int64_t batchRow) const;
 
 private:
-  struct Column {
+  /// Rows that lie in one file, or in memory.
+  struct Part {
     std::string label; ///< names it in messages
     FileTensor tensor;
+    int64_t firstRow = 0;
+  };
+  /// The rows of one argument.
+  struct Column {
+    std::vector<Part> parts;
     size_t argument = 0;
     ElementType element = ElementType::F32;
     int64_t width = 0; ///< elements of a row
+    std::optional<float> scale;
+
+    std::string label() const;
+    const Part &partOf(int64_t row) const;
   };
 
-  llvm::Error addColumn(const Program &program, const Function &function, size_t argument, std::string label,
-                        FileTensor tensor);
+  llvm::Error addColumn(const Program &program, const Function &function, size_t argument,
+                        std::optional<float> scale, std::vector<Part> parts);
 
   std::vector<Column> columns;
   int64_t rowCount = 0;
 };
-
-/// Data that somebody gives for an input: the input's name, which may be empty where there is only one, and
-/// what messages call the data.
-struct GivenInput {
-  std::string name;
-  std::string label;
-};
-
-/// The index of the data for each argument of the function; nothing where an argument takes none. An input
-/// without data, or data without an input, is an error.
-llvm::Expected<std::vector<std::optional<size_t>>> matchInputs(llvm::ArrayRef<GivenInput> given,
-                                                               const Function &function);
-
-/// The file of each argument of the function, in order; empty where an argument takes none. An input without
-/// a file, or a file without an input, is an error.
-llvm::Expected<std::vector<std::string>> matchFiles(const DataFiles &files, const Function &function);
 
 /// Checks that the values of an input of indices are in its range; `label` names the data.
 llvm::Error checkIndices(llvm::StringRef label, const FileTensor &tensor, const Argument &argument);

@@ -36,7 +36,6 @@ llvm::Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange 
 
 namespace gpu {
 class GpuRank;
-class EnergyCounter;
 } // namespace gpu
 
 /// The ranks of a program for GPUs: threads of this process, each with a GPU (or all with one), two streams,
@@ -56,7 +55,7 @@ public:
   uint64_t gemmChoicesHash() const override { return choicesHash; }
   /// Exchanges overlap with other work on the GPU, and the host sees only the end.
   bool timesExchanges() const override { return false; }
-  EnergyReading readEnergy() override;
+  std::unique_ptr<EnergySource> deviceEnergy() const override;
   llvm::Expected<std::unique_ptr<FunctionInstance>> bind(const Function &function) override;
 
 private:
@@ -69,9 +68,8 @@ private:
   const GpuLibraries &libraries;
   const GpuRuntimeOptions options;
   std::vector<std::unique_ptr<gpu::GpuRank>> gpus; ///< by rank
-  std::unique_ptr<gpu::EnergyCounter> energy;
-  std::vector<uint64_t> uploaded; ///< by rank: the store's changes that the GPU has
-  bool trained = false;           ///< on the GPUs, since the host's copy was current
+  std::vector<uint64_t> uploaded;                  ///< by rank: the store's changes that the GPU has
+  bool trained = false;                            ///< on the GPUs, since the host's copy was current
   uint64_t choicesHash = 0;
 };
 

@@ -72,6 +72,10 @@ llvm::Expected<FileTensor> takePart(const FileTensor &tensor, const TensorPart &
 bool convertElements(StorageType from, const std::byte *source, ElementType to, void *destination,
                      int64_t count);
 
+/// Likewise; with a scale, each value times it: the product is rounded to f32, and `to` is a float type.
+bool copyElements(StorageType from, const std::byte *source, std::optional<float> scale, ElementType to,
+                  void *destination, int64_t count);
+
 /// The whole tensor as `to`; `what` names it in the error.
 llvm::Expected<HostTensor> convert(const FileTensor &tensor, ElementType to, const llvm::Twine &what);
 

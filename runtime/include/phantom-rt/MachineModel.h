@@ -38,6 +38,7 @@ struct ModelledStep {
   double computeSeconds = 0; ///< A: formula flops of a rank / flopsPerSecond
   double waitSeconds = 0;    ///< T: latency of each exchange + ring bytes / bandwidth
   double joules = 0;
+  double aboveIdleJoules = 0; ///< with the power of idle devices subtracted
 };
 
 ModelledStep modelStep(const MachineModel &machine, const Program &program);

@@ -15,7 +15,7 @@
 namespace phantom::rt {
 
 /// Maps a .npy file (format 1.0 to 3.0): little-endian f2, f4, f8, i1, i2, i4,
-/// i8, u1 or bool in C order. Errors name the file and the byte of the header.
+/// i8, u1, u2, u4, u8 or bool in C order. Errors name the file and the byte of the header.
 llvm::Expected<FileTensor> readNpy(llvm::StringRef path);
 
 /// Writes a .npy file, atomically.

@@ -10,6 +10,7 @@
 #define PHANTOM_RT_RUNTIME_H
 
 #include "phantom-rt/CommandTiming.h"
+#include "phantom-rt/Energy.h"
 #include "phantom-rt/ParameterStore.h"
 #include "phantom-rt/RankTeam.h"
 
@@ -18,12 +19,6 @@
 namespace phantom::rt {
 
 class FunctionInstance;
-
-/// What an energy counter has counted since some moment of the past: only differences say something.
-struct EnergyReading {
-  std::optional<double> joules; ///< of all ranks' devices together
-  std::string reason;           ///< why there is no number
-};
 
 /// The ranks' threads, and the program's parameters, on some device.
 class Runtime {
@@ -47,7 +42,9 @@ public:
   /// Whether CommCounters has the time of exchanges.
   virtual bool timesExchanges() const { return true; }
 
-  virtual EnergyReading readEnergy() { return {std::nullopt, "this version reads no energy counter"}; }
+  /// The counter of all ranks' devices together; null where they have none of their own. The runtime
+  /// outlives it.
+  virtual std::unique_ptr<EnergySource> deviceEnergy() const { return nullptr; }
 
   /// Binds a function on all ranks. The instance must not outlive the runtime.
   virtual llvm::Expected<std::unique_ptr<FunctionInstance>> bind(const Function &function) = 0;

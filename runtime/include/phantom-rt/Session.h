@@ -11,6 +11,7 @@
 
 #include "phantom-rt/Checkpoint.h"
 #include "phantom-rt/DataSet.h"
+#include "phantom-rt/Energy.h"
 #include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/HostData.h"
 #include "phantom-rt/Schedule.h"
@@ -43,17 +44,38 @@ struct TrainOptions {
   ScheduleKind schedule = ScheduleKind::Constant;
   double warmupFraction = 0;
   double decayFraction = 0.2;
-  std::optional<double> targetLoss; ///< stop after the first step whose batch loss is not above it
-  bool shuffle = true;              ///< a new order per epoch, from the session's seed
+  std::optional<double> targetLoss;     ///< stop after the first step whose batch loss is not above it
+  DataFiles heldOut;                    ///< what `evalEvery` evaluates
+  int64_t evalEvery = 0;                ///< steps between evaluations; 0: none while training
+  std::optional<double> targetEvalLoss; ///< stop after the first of these whose loss is not above it
+  bool shuffle = true;                  ///< a new order per epoch, from the session's seed
   std::string logFile;
   std::string traceFile; ///< Chrome trace of the first `traceSteps` steps
   int64_t traceSteps = 10;
   std::string machineFile; ///< empty: MachineModel::generic()
+  EnergyOptions energy;
   bool progress = true;
+  /// Shows what SIGUSR1 asks for, on a thread of its own; null: on standard error.
+  std::function<void(llvm::StringRef)> showState;
   CheckpointOptions checkpoints;
 };
 
-enum class StopReason : uint8_t { Completed, TargetLoss, Interrupted };
+enum class StopReason : uint8_t { Completed, TargetLoss, TargetEvalLoss, Interrupted };
+
+struct EvaluationReport {
+  int64_t rows = 0;
+  double loss = 0;                ///< mean over all rows
+  std::optional<double> accuracy; ///< of cross-entropy models that return their output
+};
+
+/// What a run took until its held-out loss was not above the target; evaluations not included.
+struct TargetReport {
+  int64_t steps = 0;
+  double seconds = 0;
+  int64_t commBytes = 0;              ///< counted, of the rank with the most
+  std::optional<double> energyJoules; ///< counted
+  double modelEnergyJoules = 0;
+};
 
 struct TrainReport {
   int64_t steps = 0;        ///< done, those before a checkpoint that the run went on from included
@@ -64,17 +86,21 @@ struct TrainReport {
   double medianStepSeconds = 0; ///< without the first step
   int64_t commBytesPerStep = 0; ///< counted, per rank
   double modelCommBytesPerStep = 0;
-  std::optional<double> energyJoules;  ///< counted, of all steps and ranks together
-  std::string energyReason;            ///< why there is no `energyJoules`
-  double modelEnergyJoulesPerStep = 0; ///< modelled, of all ranks together
-  double modelEnergyJoules = 0;        ///< modelled, of all steps
-  uint64_t gemmChoicesHash = 0;        ///< see hashOfChoices
-};
-
-struct EvaluationReport {
-  int64_t rows = 0;
-  double loss = 0;                ///< mean over all rows
-  std::optional<double> accuracy; ///< of cross-entropy models that return their output
+  int64_t commBytes = 0;                      ///< counted, of all steps
+  std::string energySource;                   ///< see EnergySource::name
+  std::optional<double> energyJoules;         ///< counted, of all steps and ranks together
+  std::string energyReason;                   ///< why there is no `energyJoules`
+  int64_t evaluations = 0;                    ///< while training
+  double evalSeconds = 0;                     ///< of these
+  std::optional<double> evalEnergyJoules;     ///< counted, of these
+  std::string evalEnergyReason;               ///< why there is no `evalEnergyJoules`
+  double modelEnergyJoulesPerStep = 0;        ///< modelled, of all ranks together
+  double modelEnergyJoules = 0;               ///< modelled, of all steps
+  double modelEnergyAboveIdleJoules = 0;      ///< modelled, of all steps, without what idle devices draw
+  uint64_t gemmChoicesHash = 0;               ///< see hashOfChoices
+  std::optional<EvaluationReport> evaluation; ///< of the values that the last step left
+  std::optional<double> targetEvalLoss;       ///< as asked for
+  std::optional<TargetReport> target;         ///< nothing where `targetEvalLoss` was not reached
 };
 
 /// An executable with its ranks and parameters. Methods are not to be called
@@ -92,6 +118,11 @@ public:
   /// step. SIGINT and SIGTERM stop the run after a whole step, as
   /// StopReason::Interrupted; a second one ends the process.
   llvm::Expected<TrainReport> train(const TrainOptions &options);
+
+  /// What a run with these options counts energy with.
+  std::unique_ptr<EnergySource> energySource(const EnergyOptions &options) const {
+    return chooseEnergy(options, device->deviceEnergy());
+  }
 
   /// Runs "evaluate" over all rows; a last partial batch is padded and masked.
   llvm::Expected<EvaluationReport> evaluate(const DataFiles &data);

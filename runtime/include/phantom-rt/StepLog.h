@@ -37,6 +37,8 @@ struct StepRecord {
   std::optional<double> energyJoules;    ///< counted, of all ranks together
   std::string energyReason;              ///< why there is no `energyJoules`
   double modelEnergyJoules = 0;          ///< of all ranks together
+  std::optional<double> evalLoss,
+      evalAccuracy; ///< on the held-out data, of steps after which it is evaluated
 };
 
 /// Writes one JSON object per step, flushed per line.

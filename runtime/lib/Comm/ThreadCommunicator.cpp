@@ -159,7 +159,8 @@ private:
         pauseCpu();
       }
     const auto begin = Clock::now();
-    for (;;) {
+    LongWait longWait(position);
+    for (uint64_t sleeps = 0;;) {
       if (entry.epoch.load(std::memory_order_acquire) >= wanted)
         return Error::success();
       if (group.aborted())
@@ -167,20 +168,27 @@ private:
       const double waited = std::chrono::duration<double>(Clock::now() - begin).count();
       if (waited > group.options.timeoutSeconds)
         return fail(timeoutText(wanted, name()));
-      if (waited < 1e-3)
+      if (waited < 1e-3) {
         ::sched_yield();
-      else
-        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        continue;
+      }
+      if (sleeps++ % 256 == 0)
+        longWait.show("the " + name() + "; ranks that have not come: " + missingPeers(wanted));
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
 
-  std::string timeoutText(uint64_t wanted, const std::string &name) const {
+  std::string missingPeers(uint64_t wanted) const {
     std::string missing;
     for (int64_t peer = 0; peer < size(); ++peer)
       if (group.entry(peer, wanted).epoch.load(std::memory_order_acquire) < wanted)
         missing += (missing.empty() ? "" : ", ") + std::to_string(peer);
+    return missing;
+  }
+
+  std::string timeoutText(uint64_t wanted, const std::string &name) const {
     return ("rank " + Twine(rank()) + " waited " + Twine(int64_t(group.options.timeoutSeconds * 1000)) +
-            " ms at the " + name + "; ranks that did not come: " + missing)
+            " ms at the " + name + "; ranks that did not come: " + missingPeers(wanted))
         .str();
   }
 

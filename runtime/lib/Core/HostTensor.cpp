@@ -12,6 +12,7 @@
 #include "phantom-rt/Error.h"
 #include "llvm/Support/ErrorHandling.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -243,6 +244,26 @@ bool convertElements(StorageType from, const std::byte *source, ElementType to, 
     return convertTo(from, source, static_cast<uint64_t *>(destination), count);
   }
   llvm_unreachable("unknown element type");
+}
+
+bool copyElements(StorageType from, const std::byte *source, std::optional<float> scale, ElementType to,
+                  void *destination, int64_t count) {
+  if (!scale)
+    return convertElements(from, source, to, destination, count);
+  if (!isFloat(to))
+    return false;
+  // In blocks, so that the products stay in a cache where `to` is another type.
+  constexpr int64_t blockSize = 256;
+  float block[blockSize];
+  for (int64_t first = 0; first < count; first += blockSize) {
+    const int64_t size = std::min(blockSize, count - first);
+    convertTo(from, source + first * byteWidth(from), block, size);
+    for (int64_t i = 0; i < size; ++i)
+      block[i] *= *scale;
+    convertElements(StorageType::F32, reinterpret_cast<const std::byte *>(block), to,
+                    static_cast<std::byte *>(destination) + first * byteWidth(to), size);
+  }
+  return true;
 }
 
 Expected<FileTensor> takePart(const FileTensor &tensor, const TensorPart &part) {

@@ -119,7 +119,9 @@ Error RankExecutor::runCommand(size_t index) {
 }
 
 Error RankExecutor::run() {
+  std::atomic<const Command *> &present = communicator.position.command;
   for (size_t i = 0; i < commands->list.size(); ++i) {
+    present.store(&function.commands[i], std::memory_order_relaxed);
     if (!timings) {
       if (Error error = runCommand(i))
         return error;
@@ -131,6 +133,7 @@ Error RankExecutor::run() {
     if (error)
       return error;
   }
+  present.store(nullptr, std::memory_order_relaxed);
   return Error::success();
 }
 

@@ -181,6 +181,7 @@ Error GpuRank::checkWait(Clock::time_point begin, function_ref<std::string()> wh
 
 Error GpuRank::waitFor(StreamKind kind, function_ref<std::string()> where) {
   const Clock::time_point begin = Clock::now();
+  LongWait longWait(team().communicator(myRank).position);
   for (int64_t polls = 0;; ++polls) {
     const int status = api().cudaStreamQuery(stream(kind));
     if (status == 0)
@@ -193,10 +194,14 @@ Error GpuRank::waitFor(StreamKind kind, function_ref<std::string()> where) {
     if (Error late = checkWait(begin, where))
       return late;
     // A step takes longer than this, unless it is about to end.
-    if (polls < 256)
+    if (polls < 256) {
       pauseCpu();
-    else
-      std::this_thread::sleep_for(std::chrono::microseconds(10));
+      continue;
+    }
+    // The place takes calls of its own; only who waits for long is asked for it.
+    if (polls % 4096 == 0 && Clock::now() - begin > std::chrono::seconds(1))
+      longWait.show("GPU " + std::to_string(myDevice) + ", for " + where());
+    std::this_thread::sleep_for(std::chrono::microseconds(10));
   }
 }
 

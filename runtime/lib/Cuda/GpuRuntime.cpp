@@ -8,8 +8,8 @@
 
 #include "phantom-rt/GpuRuntime.h"
 
-#include "Energy.h"
 #include "GpuExecutor.h"
+#include "NvmlEnergy.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/VerifyProgram.h"
 
@@ -109,7 +109,6 @@ Error GpuRuntime::load(ArrayRef<char> image) {
   if (Error upload = onRanks([&](GpuRank &gpu) { return gpu.upload(store); }))
     return upload;
   uploaded.assign(uploaded.size(), store.changes());
-  energy = std::make_unique<EnergyCounter>(libraries, loopback ? 1 : int(program().ranks));
   return Error::success();
 }
 
@@ -122,7 +121,11 @@ Error GpuRuntime::fetchParameters() {
   return Error::success();
 }
 
-EnergyReading GpuRuntime::readEnergy() { return energy->read(); }
+/// Ranks that share a GPU count it once.
+std::unique_ptr<EnergySource> GpuRuntime::deviceEnergy() const {
+  const bool isShared = options.exchange == GpuExchange::Loopback;
+  return createNvmlEnergy(libraries, isShared ? 1 : int(program().ranks));
+}
 
 Expected<std::unique_ptr<FunctionInstance>> GpuRuntime::bind(const Function &function) {
   auto instance = std::make_unique<GpuFunctionInstance>(*this, function);

@@ -117,6 +117,11 @@ void writeManifest(const Manifest &manifest, raw_ostream &out) {
     json.attribute("gemm_kernels_hash", state.gemmChoicesHash);
     json.attribute("energy_joules", state.energyJoules);
     json.attribute("model_energy_joules", state.modelEnergyJoules);
+    json.attribute("comm_bytes", state.commBytes);
+    json.attribute("eval_loss", state.evalLoss);
+    json.attribute("evaluations", state.evaluations);
+    json.attribute("eval_seconds", state.evalSeconds);
+    json.attribute("eval_energy_joules", state.evalEnergyJoules);
     json.attributeObject("xxh3", [&] {
       for (const auto &[name, hash] : manifest.files)
         json.attribute(name, hash);
@@ -194,6 +199,11 @@ bool fromJSON(const json::Value &value, Manifest &out, json::Path path) {
       .required("gemm_kernels_hash", state.gemmChoicesHash)
       .optional("energy_joules", state.energyJoules)
       .required("model_energy_joules", state.modelEnergyJoules)
+      .required("comm_bytes", Count<int64_t>{state.commBytes})
+      .optional("eval_loss", state.evalLoss)
+      .required("evaluations", Count<int64_t>{state.evaluations})
+      .required("eval_seconds", state.evalSeconds)
+      .optional("eval_energy_joules", state.evalEnergyJoules)
       .required("xxh3", out.files)
       .finish();
 }

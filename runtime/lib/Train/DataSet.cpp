@@ -1,4 +1,4 @@
-//===- DataSet.cpp - Rows of .npy files for a program's inputs and targets ---===//
+//===- DataSet.cpp - Rows of data for a program's inputs and targets ------===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -38,12 +38,21 @@ static Error badValue(StringRef label, int64_t row, const Twine &why) {
   return makeError(label + ": row " + Twine(row) + " " + why);
 }
 
+/// A class number; one that is too large for an i64 is no class of any model.
+static int64_t classAt(const FileTensor &tensor, int64_t index) {
+  const std::byte *source = tensor.bytes + index * byteWidth(tensor.element);
+  int64_t value = 0;
+  if (convertElements(tensor.element, source, ElementType::I64, &value, 1))
+    return value;
+  uint64_t wide = 0;
+  convertElements(tensor.element, source, ElementType::U64, &wide, 1);
+  return int64_t(std::min<uint64_t>(wide, INT64_MAX));
+}
+
 static Error checkClasses(StringRef label, const FileTensor &tensor, int64_t classes) {
   const int64_t count = tensor.elements(), perRow = tensor.shape[0] ? count / tensor.shape[0] : 1;
   for (int64_t i = 0; i < count; ++i) {
-    int64_t value = 0;
-    convertElements(tensor.element, tensor.bytes + i * byteWidth(tensor.element), ElementType::I64, &value,
-                    1);
+    const int64_t value = classAt(tensor, i);
     if (value < 0 || value >= classes)
       return badValue(label, i / perRow,
                       "has the target " + Twine(value) + ", but the model has " + Twine(classes) +
@@ -87,120 +96,109 @@ Error checkIndices(StringRef label, const FileTensor &tensor, const Argument &ar
 // DataSet
 //===----------------------------------------------------------------------===//
 
-static std::string inputNames(const Function &function) {
-  std::string names;
-  for (const Argument &argument : function.arguments)
-    if (argument.role == Role::Input)
-      names += (names.empty() ? "'" : ", '") + argument.name + "'";
-  return names;
+std::string DataSet::Column::label() const {
+  const size_t others = parts.size() - 1;
+  if (others == 0)
+    return parts.front().label;
+  return parts.front().label + " with " + std::to_string(others) +
+         (others == 1 ? " more file" : " more files");
 }
 
-Error DataSet::addColumn(const Program &program, const Function &function, size_t index, std::string label,
-                         FileTensor tensor) {
-  const Argument &argument = function.arguments[index];
-  if (tensor.shape.empty())
-    return makeError(label + " holds a scalar; a first dimension of rows is needed");
+const DataSet::Part &DataSet::Column::partOf(int64_t row) const {
+  auto behind = upper_bound(parts, row, [](int64_t row, const Part &part) { return row < part.firstRow; });
+  return *std::prev(behind);
+}
 
-  Column column{std::move(label), std::move(tensor), index, argument.type.element, 1};
-  const FileTensor &data = column.tensor;
+/// Checks one file or array by itself.
+static Error checkPart(StringRef label, const FileTensor &data, const Program &program,
+                       const Argument &argument, std::optional<float> scale) {
+  if (data.shape.empty())
+    return makeError(label + " holds a scalar; a first dimension of rows is needed");
   int64_t fileWidth = 1;
   for (size_t dim = 1; dim < data.shape.size(); ++dim)
     fileWidth *= data.shape[dim];
-  column.width = argument.type.elements() / program.batch;
+  const int64_t width = argument.type.elements() / program.batch;
   const bool target = argument.role == Role::Target;
-  std::string what = target ? "the targets" : "the input '" + argument.name + "'";
-  if (fileWidth != column.width)
-    return makeError(column.label + " has shape " + shapeText(data.shape) + ", so " + Twine(fileWidth) +
-                     " values per row, but " + what + " of the model " + (target ? "need " : "needs ") +
-                     Twine(column.width));
-
-  const bool classes = target && program.loss == "cross-entropy";
-  if (!convertElements(data.element, data.bytes, column.element, nullptr, 0))
-    return makeError(column.label + " holds " + typeName(data.element) + ", but " + what +
-                     (target ? " need " : " needs ") + typeName(column.element) +
-                     (classes ? "; save class numbers with an integer dtype" : ""));
-  if (Error error = checkIndices(column.label, data, argument))
+  if (fileWidth != width)
+    return makeError(label + " has shape " + shapeText(data.shape) + ", so " + Twine(fileWidth) +
+                     " values per row, but " +
+                     (target ? "the targets" : "the input '" + argument.name + "'") + " of the model " +
+                     (target ? "need " : "needs ") + Twine(width));
+  if (data.shape[0] == 0)
+    return makeError(label + " has no rows");
+  if (Error error = checkElement(label, data.element, argument, scale))
     return error;
-  if (classes)
-    if (int64_t count = classCount(program))
-      if (Error error = checkClasses(column.label, data, count))
-        return error;
-  if (target && program.loss == "bce")
-    if (Error error = checkProbabilities(column.label, data))
-      return error;
+  if (Error error = checkIndices(label, data, argument))
+    return error;
+  if (target && !isFloat(argument.type.element)) {
+    const int64_t classes = classCount(program);
+    return checkClasses(label, data, classes ? classes : INT64_MAX);
+  }
+  return target && program.loss == "bce" ? checkProbabilities(label, data) : Error::success();
+}
 
-  if (!columns.empty() && data.shape[0] != rowCount)
-    return makeError(column.label + " has " + Twine(data.shape[0]) + " rows, but " + columns[0].label +
-                     " has " + Twine(rowCount));
-  rowCount = data.shape[0];
+/// Checks that a file's rows are like those of the first one.
+static Error checkAlike(StringRef firstLabel, const FileTensor &first, StringRef label,
+                        const FileTensor &data) {
+  const ArrayRef<int64_t> firstRow = ArrayRef(first.shape).drop_front(),
+                          row = ArrayRef(data.shape).drop_front();
+  if (firstRow != row)
+    return makeError(label + " has rows of shape " + shapeText(row) + ", but " + firstLabel + " of shape " +
+                     shapeText(firstRow) + ": the files of one input need rows of one shape");
+  if (first.element != data.element)
+    return makeError(label + " holds " + typeName(data.element) + ", but " + firstLabel + " holds " +
+                     typeName(first.element) + ": the files of one input need one type");
+  return Error::success();
+}
+
+Error DataSet::addColumn(const Program &program, const Function &function, size_t index,
+                         std::optional<float> scale, std::vector<Part> parts) {
+  const Argument &argument = function.arguments[index];
+  int64_t rows = 0;
+  for (Part &part : parts) {
+    if (Error error = checkPart(part.label, part.tensor, program, argument, scale))
+      return error;
+    if (Error error = checkAlike(parts[0].label, parts[0].tensor, part.label, part.tensor))
+      return error;
+    part.firstRow = rows;
+    // The rows of each are in memory, so that their sum cannot overflow.
+    rows += part.tensor.shape[0];
+  }
+  // Class numbers that were checked have the same bits as i64.
+  if (argument.role == Role::Target && parts[0].tensor.element == StorageType::U64)
+    for (Part &part : parts)
+      part.tensor.element = storageType(argument.type.element);
+  Column column{std::move(parts), index, argument.type.element, argument.type.elements() / program.batch,
+                scale};
+  if (!columns.empty() && rows != rowCount)
+    return makeError(column.label() + " has " + Twine(rows) + " rows, but " + label() + " has " +
+                     Twine(rowCount));
+  rowCount = rows;
   columns.push_back(std::move(column));
   return Error::success();
 }
 
-Expected<std::vector<std::optional<size_t>>> matchInputs(ArrayRef<GivenInput> given,
-                                                         const Function &function) {
-  std::vector<std::optional<size_t>> matched(function.arguments.size());
-  std::vector<bool> used(given.size());
-  const int64_t modelInputs =
-      count_if(function.arguments, [](const Argument &argument) { return argument.role == Role::Input; });
-  for (size_t i = 0; i < function.arguments.size(); ++i) {
-    const Argument &argument = function.arguments[i];
-    if (argument.role != Role::Input)
-      continue;
-    auto *found = find_if(given, [&](const GivenInput &input) {
-      return input.name == argument.name || (input.name.empty() && modelInputs == 1);
-    });
-    if (found == given.end())
-      return makeError("no data is given for the model's input '" + argument.name + "'");
-    matched[i] = size_t(found - given.begin());
-    used[*matched[i]] = true;
-  }
-  for (size_t i = 0; i < used.size(); ++i)
-    if (!used[i])
-      return makeError(given[i].label + " is not used: " +
-                       (modelInputs ? "the model's inputs are " + inputNames(function)
-                                    : std::string("the model has no inputs")));
-  return matched;
-}
-
-Expected<std::vector<std::string>> matchFiles(const DataFiles &files, const Function &function) {
-  std::vector<GivenInput> given;
-  for (const NamedFile &file : files.inputs)
-    given.push_back({file.name, "'" + file.path + "'"});
-  auto matched = matchInputs(given, function);
-  if (!matched)
-    return matched.takeError();
-  std::vector<std::string> paths(function.arguments.size());
-  for (size_t i = 0; i < paths.size(); ++i) {
-    if ((*matched)[i])
-      paths[i] = files.inputs[*(*matched)[i]].path;
-    if (function.arguments[i].role != Role::Target)
-      continue;
-    if (files.targets.empty())
-      return makeError("no targets are given; this needs a .npy file of targets");
-    paths[i] = files.targets;
-  }
-  return paths;
-}
-
 Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, const Function &function) {
   DataSet data;
-  Expected<std::vector<std::string>> paths = matchFiles(files, function);
-  if (!paths)
-    return paths.takeError();
-  for (size_t i = 0; i < paths->size(); ++i) {
-    const std::string &path = (*paths)[i];
-    if (path.empty())
+  Expected<std::vector<ArgumentFiles>> matched = matchFiles(files, function);
+  if (!matched)
+    return matched.takeError();
+  for (size_t i = 0; i < matched->size(); ++i) {
+    const ArgumentFiles &given = (*matched)[i];
+    if (given.paths.empty())
       continue;
-    Expected<FileTensor> tensor = readNpy(path);
-    if (!tensor)
-      return tensor.takeError();
-    if (Error error = data.addColumn(program, function, i, "'" + path + "'", std::move(*tensor)))
+    std::vector<Part> parts;
+    for (const std::string &path : given.paths) {
+      Expected<FileTensor> tensor = readNpy(path);
+      if (!tensor)
+        return tensor.takeError();
+      parts.push_back({"'" + path + "'", std::move(*tensor)});
+    }
+    if (Error error = data.addColumn(program, function, i, given.scale, std::move(parts)))
       return error;
   }
-  if (data.rowCount == 0)
-    return makeError((data.columns.empty() ? Twine("the model has no inputs")
-                                           : Twine(data.columns[0].label) + " has no rows"));
+  if (data.columns.empty())
+    return makeError("the model has no inputs");
   return data;
 }
 
@@ -220,7 +218,8 @@ Expected<DataSet> DataSet::view(const HostData &host, const Program &program, co
       return makeError(array.label + " has " + Twine(array.bytes.size()) + " bytes, but " + Twine(host.rows) +
                        " rows of " + Twine(width) + " values of " + typeName(type.element) + " are needed");
     FileTensor tensor{storageType(type.element), {host.rows, width}, array.bytes.data(), nullptr};
-    if (Error error = data.addColumn(program, function, array.argument, array.label, std::move(tensor)))
+    if (Error error = data.addColumn(program, function, array.argument, std::nullopt,
+                                     {Part{array.label, std::move(tensor)}}))
       return error;
   }
   if (data.columns.empty())
@@ -229,12 +228,14 @@ Expected<DataSet> DataSet::view(const HostData &host, const Program &program, co
 }
 
 void DataSet::copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const {
-  for (const Column &column : columns)
-    convertElements(column.tensor.element,
-                    column.tensor.bytes + row * column.width * byteWidth(column.tensor.element),
-                    column.element,
-                    instance.argument(column.argument) + batchRow * column.width * byteWidth(column.element),
-                    column.width);
+  for (const Column &column : columns) {
+    const Part &part = column.partOf(row);
+    const StorageType from = part.tensor.element;
+    const std::byte *source = part.tensor.bytes + (row - part.firstRow) * column.width * byteWidth(from);
+    std::byte *destination =
+        instance.argument(column.argument) + batchRow * column.width * byteWidth(column.element);
+    copyElements(from, source, column.scale, column.element, destination, column.width);
+  }
 }
 
 void DataSet::clearRow(FunctionInstance &instance, int64_t batchRow) const {

@@ -93,43 +93,64 @@ Expected<std::vector<Output>> matchOutputFiles(ArrayRef<NamedFile> files, const 
   return outputs;
 }
 
-/// Reads the files of all inputs where each has exactly its input's shape. Otherwise nothing, if the model
-/// has a batch, and an error if it has none.
-Expected<std::vector<std::pair<size_t, FileTensor>>> readWhole(const DataFiles &files, const Program &program,
-                                                               const Function &function) {
-  Expected<std::vector<std::string>> paths = matchFiles(files, function);
-  if (!paths)
-    return paths.takeError();
-  std::vector<std::pair<size_t, FileTensor>> tensors;
-  for (size_t i = 0; i < paths->size(); ++i) {
-    const std::string &path = (*paths)[i];
-    const Argument &argument = function.arguments[i];
-    if (path.empty())
-      continue;
-    Expected<FileTensor> tensor = readNpy(path);
-    if (!tensor)
-      return tensor.takeError();
-    if (tensor->shape != argument.type.shape) {
-      if (hasBatch(program, function))
-        return std::vector<std::pair<size_t, FileTensor>>();
-      return makeError("'" + path + "' has shape " + shapeText(tensor->shape) + ", but the input '" +
-                       argument.name + "' of the model needs " + shapeText(argument.type.shape));
-    }
-    if (!convertElements(tensor->element, tensor->bytes, argument.type.element, nullptr, 0))
-      return makeError("'" + path + "' holds " + typeName(tensor->element) + ", but the input '" +
-                       argument.name + "' needs " + typeName(argument.type.element));
-    if (Error error = checkIndices("'" + path + "'", *tensor, argument))
-      return error;
-    tensors.emplace_back(i, std::move(*tensor));
+/// A file that an input takes as a whole.
+struct WholeInput {
+  size_t argument;
+  FileTensor tensor;
+  std::optional<float> scale;
+};
+
+/// Nothing where the file's rows are for batches.
+Expected<std::optional<WholeInput>> readWhole(const ArgumentFiles &files, size_t index,
+                                              const Program &program, const Function &function) {
+  const Argument &argument = function.arguments[index];
+  const std::string label = "'" + files.paths.front() + "'";
+  Expected<FileTensor> tensor = readNpy(files.paths.front());
+  if (!tensor)
+    return tensor.takeError();
+  if (files.paths.size() > 1 || tensor->shape != argument.type.shape) {
+    if (hasBatch(program, function))
+      return std::nullopt;
+    if (files.paths.size() > 1)
+      return makeError(label + " is not the only file of the input '" + argument.name +
+                       "': a model without a batch takes one");
+    return makeError(label + " has shape " + shapeText(tensor->shape) + ", but the input '" + argument.name +
+                     "' of the model needs " + shapeText(argument.type.shape));
   }
-  return tensors;
+  if (Error error = checkElement(label, tensor->element, argument, files.scale))
+    return error;
+  if (Error error = checkIndices(label, *tensor, argument))
+    return error;
+  return WholeInput{index, std::move(*tensor), files.scale};
 }
 
-Error writeWhole(Runtime &runtime, FunctionInstance &function,
-                 ArrayRef<std::pair<size_t, FileTensor>> tensors, ArrayRef<Output> outputs) {
-  for (const auto &[index, tensor] : tensors)
-    convertElements(tensor.element, tensor.bytes, function.function().arguments[index].type.element,
-                    function.argument(index), tensor.elements());
+/// The files of all inputs where each has exactly its input's shape. Otherwise nothing, if the model
+/// has a batch, and an error if it has none.
+Expected<std::vector<WholeInput>> readWhole(const DataFiles &files, const Program &program,
+                                            const Function &function) {
+  Expected<std::vector<ArgumentFiles>> matched = matchFiles(files, function);
+  if (!matched)
+    return matched.takeError();
+  std::vector<WholeInput> inputs;
+  for (size_t i = 0; i < matched->size(); ++i) {
+    if ((*matched)[i].paths.empty())
+      continue;
+    auto input = readWhole((*matched)[i], i, program, function);
+    if (!input)
+      return input.takeError();
+    if (!*input)
+      return std::vector<WholeInput>();
+    inputs.push_back(std::move(**input));
+  }
+  return inputs;
+}
+
+Error writeWhole(Runtime &runtime, FunctionInstance &function, ArrayRef<WholeInput> inputs,
+                 ArrayRef<Output> outputs) {
+  for (const WholeInput &input : inputs)
+    copyElements(input.tensor.element, input.tensor.bytes, input.scale,
+                 function.function().arguments[input.argument].type.element,
+                 function.argument(input.argument), input.tensor.elements());
   if (Error error = runtime.team().run([&](int64_t rank) { return function.run(rank); }))
     return error;
   for (const Output &output : outputs)
@@ -174,13 +195,12 @@ Error Session::infer(const DataFiles &files, ArrayRef<NamedFile> outputFiles) {
   Expected<std::vector<Output>> outputs = matchOutputFiles(outputFiles, signature);
   if (!outputs)
     return outputs.takeError();
-  Expected<std::vector<std::pair<size_t, FileTensor>>> tensors =
-      readWhole(files, device->program(), signature);
-  if (!tensors)
-    return tensors.takeError();
+  Expected<std::vector<WholeInput>> whole = readWhole(files, device->program(), signature);
+  if (!whole)
+    return whole.takeError();
   bool hasInputs = any_of(signature.arguments, [](const Argument &a) { return a.role == Role::Input; });
-  if (!hasInputs || !tensors->empty())
-    return writeWhole(*device, **function, *tensors, *outputs);
+  if (!hasInputs || !whole->empty())
+    return writeWhole(*device, **function, *whole, *outputs);
   Expected<DataSet> data = DataSet::open(files, device->program(), signature);
   if (!data)
     return data.takeError();

@@ -12,6 +12,8 @@
 #include "phantom-rt/Json.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <algorithm>
+
 using namespace llvm;
 
 namespace phantom::rt {
@@ -47,6 +49,9 @@ Expected<MachineModel> MachineModel::read(StringRef path) {
                        (field.positive ? "positive number" : "number that is not negative"));
     *field.value = *number;
   }
+  if (machine.idleWatts > std::min(machine.busyWatts, machine.waitWatts))
+    return makeError("'" + path +
+                     "' is not a machine file: 'idle_watts' must not be above 'busy_watts' and 'wait_watts'");
   return machine;
 }
 
@@ -54,7 +59,8 @@ ModelledStep modelStep(const MachineModel &machine, const Program &program) {
   int64_t exchanges = 0;
   for (auto [function, runs] : program.stepFunctions())
     for (const Command &command : function->commands)
-      if (std::holds_alternative<ExchangeStartCommand>(command))
+      if (std::holds_alternative<ExchangeStartCommand>(command) ||
+          std::holds_alternative<CollectiveCommand>(command))
         exchanges += runs;
   ModelledStep result;
   result.computeSeconds = program.trainCosts.formulaFlops / machine.flopsPerSecond;
@@ -64,6 +70,8 @@ ModelledStep modelStep(const MachineModel &machine, const Program &program) {
                              machine.linkBytesPerSecond;
   result.joules = double(program.ranks) *
                   (machine.busyWatts * result.computeSeconds + machine.waitWatts * result.waitSeconds);
+  result.aboveIdleJoules = result.joules - double(program.ranks) * machine.idleWatts *
+                                               (result.computeSeconds + result.waitSeconds);
   return result;
 }
 

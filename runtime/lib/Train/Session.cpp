@@ -9,6 +9,7 @@
 #include "phantom-rt/Session.h"
 
 #include "Batches.h"
+#include "Evaluator.h"
 #include "Trainer.h"
 #include "phantom-rt/CpuRuntime.h"
 #include "phantom-rt/Error.h"
@@ -82,7 +83,17 @@ Expected<TrainReport> Session::train(const TrainOptions &options) {
   Expected<TrainStep> step = bindTrainStep();
   if (!step)
     return step.takeError();
-  Expected<std::unique_ptr<Trainer>> trainer = Trainer::create(*device, *step, options, seed);
+  std::unique_ptr<Evaluator> heldOut;
+  if (options.evalEvery > 0) {
+    Expected<FunctionInstance *> evaluate = instance("evaluate");
+    if (!evaluate)
+      return evaluate.takeError();
+    if (Error error = Evaluator::create(*device, **evaluate, options.heldOut).moveInto(heldOut))
+      return error;
+  }
+  const std::unique_ptr<EnergySource> energy = energySource(options.energy);
+  Expected<std::unique_ptr<Trainer>> trainer =
+      Trainer::create(*device, *step, heldOut.get(), *energy, options, seed);
   if (!trainer)
     return trainer.takeError();
   return (*trainer)->run();
@@ -117,30 +128,6 @@ Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &
   });
 }
 
-template <typename T>
-static int64_t countCorrect(const T *outputs, const int64_t *targets, int64_t count, int64_t classes) {
-  int64_t correct = 0;
-  for (int64_t i = 0; i < count; ++i)
-    correct +=
-        std::max_element(outputs + i * classes, outputs + (i + 1) * classes) - (outputs + i * classes) ==
-        targets[i];
-  return correct;
-}
-
-/// The targets whose largest output is theirs, among the first `rows` rows.
-static int64_t countCorrect(FunctionInstance &function, const Result &output, size_t target, int64_t rows,
-                            int64_t batch) {
-  const Argument &argument = function.function().arguments[target];
-  const int64_t classes = output.type.shape.back(), count = argument.type.elements() / batch * rows;
-  std::vector<int64_t> targets(count);
-  convertElements(storageType(argument.type.element), function.argument(target), ElementType::I64,
-                  targets.data(), count);
-  const std::byte *outputs = function.address(0, output);
-  if (output.type.element == ElementType::F32)
-    return countCorrect(reinterpret_cast<const float *>(outputs), targets.data(), count, classes);
-  return countCorrect(reinterpret_cast<const double *>(outputs), targets.data(), count, classes);
-}
-
 Expected<Session::BoundData> Session::open(StringRef name, const DataFiles &files) {
   Expected<FunctionInstance *> function = instance(name);
   if (!function)
@@ -152,41 +139,11 @@ Expected<Session::BoundData> Session::open(StringRef name, const DataFiles &file
 }
 
 Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
-  const Program &program = device->program();
-  Expected<BoundData> bound = open("evaluate", files);
-  if (!bound)
-    return bound.takeError();
-  auto &[function, data] = *bound;
-  const Result *loss = function.result(Role::Loss), *output = function.result(Role::Output);
-  if (!loss)
-    return makeError("step program: function 'evaluate' returns no loss");
-  if (data.rows() % program.batch && !function.hasRole(Role::ValidCount))
-    return makeError(
-        "step program: function 'evaluate' cannot mask a partial batch; use a batch size that divides " +
-        Twine(data.rows()));
-  std::optional<size_t> target;
-  for (size_t i = 0; i < function.function().arguments.size(); ++i)
-    if (function.function().arguments[i].role == Role::Target)
-      target = i;
-
-  EvaluationReport report;
-  report.rows = data.rows();
-  const bool accuracy = output && target && program.loss == "cross-entropy" && isFloat(output->type.element);
-  int64_t correct = 0, counted = 0;
-  Error error = forEachBatch(*device, function, data, [&](int64_t, int64_t valid) -> Error {
-    // The loss of a batch is the mean over its valid rows.
-    report.loss += function.scalar(0, *loss) * double(valid) / double(data.rows());
-    if (accuracy) {
-      correct += countCorrect(function, *output, *target, valid, program.batch);
-      counted += function.function().arguments[*target].type.elements() / program.batch * valid;
-    }
-    return Error::success();
-  });
-  if (error)
-    return error;
-  if (accuracy && counted)
-    report.accuracy = double(correct) / double(counted);
-  return report;
+  Expected<FunctionInstance *> function = instance("evaluate");
+  if (!function)
+    return function.takeError();
+  Expected<std::unique_ptr<Evaluator>> evaluator = Evaluator::create(*device, **function, files);
+  return evaluator ? (*evaluator)->run() : evaluator.takeError();
 }
 
 Expected<double> Session::dumpGradients(const DataFiles &files, StringRef outputFile) {
@@ -196,9 +153,8 @@ Expected<double> Session::dumpGradients(const DataFiles &files, StringRef output
     return bound.takeError();
   auto &[function, data] = *bound;
   if (data.rows() < program.batch)
-    return makeError("'" + files.inputs.front().path + "' has " + Twine(data.rows()) +
-                     " rows, too few for one batch of " + Twine(program.batch) +
-                     "; use a smaller batch size");
+    return makeError(data.label() + " has " + Twine(data.rows()) + " rows, too few for one batch of " +
+                     Twine(program.batch) + "; use a smaller batch size");
   for (int64_t row = 0; row < program.batch; ++row)
     data.copyRow(row, function, row);
   function.setValidCount(program.batch);

@@ -82,6 +82,10 @@ Error StepLog::write(const StepRecord &record) {
     if (!record.energyJoules)
       json.attribute("energy_reason", record.energyReason);
     json.attribute("model_energy_joules", record.modelEnergyJoules);
+    if (record.evalLoss)
+      json.attribute("eval_loss", *record.evalLoss);
+    if (record.evalAccuracy)
+      json.attribute("eval_accuracy", *record.evalAccuracy);
   });
   *stream << '\n';
   stream->flush();

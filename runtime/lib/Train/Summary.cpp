@@ -23,6 +23,8 @@ static StringRef reasonName(StopReason reason) {
     return "completed";
   case StopReason::TargetLoss:
     return "target-loss";
+  case StopReason::TargetEvalLoss:
+    return "target-eval-loss";
   case StopReason::Interrupted:
     return "interrupted";
   }
@@ -37,9 +39,12 @@ std::string summary(const TrainReport &report) {
     out << ", loss " << format("%.6g", report.firstLoss) << " -> " << format("%.6g", report.finalLoss);
   if (report.resumedSteps > 0)
     out << " (" << report.resumedSteps << " of them before the checkpoint)";
-  if (report.stopReason != StopReason::Completed)
-    out << " (" << (report.stopReason == StopReason::TargetLoss ? "target loss reached" : "interrupted")
-        << ")";
+  if (report.stopReason == StopReason::TargetLoss)
+    out << " (target loss reached)";
+  else if (report.stopReason == StopReason::Interrupted)
+    out << " (interrupted)";
+  if (report.targetEvalLoss)
+    out << " (target held-out loss " << (report.target ? "" : "not ") << "reached)";
   return text;
 }
 
@@ -57,6 +62,43 @@ static void writeMemory(json::OStream &json, const Program &program) {
     });
   }
   json.attribute("peak_memory_bytes", peakResidentBytes());
+}
+
+static void writeEnergy(json::OStream &json, const TrainReport &report) {
+  json.attribute("energy_source", report.energySource);
+  json.attribute("energy_joules", report.energyJoules);
+  if (!report.energyJoules)
+    json.attribute("energy_reason", report.energyReason);
+  json.attribute("model_energy_joules", report.modelEnergyJoules);
+  json.attribute("model_energy_joules_per_step", report.modelEnergyJoulesPerStep);
+  json.attribute("model_energy_above_idle_joules", report.modelEnergyAboveIdleJoules);
+}
+
+/// What the evaluations while training took, apart from the steps.
+static void writeEvaluations(json::OStream &json, const TrainReport &report) {
+  if (report.evaluations == 0)
+    return;
+  json.attribute("evaluations", report.evaluations);
+  json.attribute("eval_seconds", report.evalSeconds);
+  json.attribute("eval_energy_joules", report.evalEnergyJoules);
+  if (!report.evalEnergyJoules)
+    json.attribute("eval_energy_reason", report.evalEnergyReason);
+}
+
+static void writeTarget(json::OStream &json, const TrainReport &report) {
+  if (!report.targetEvalLoss)
+    return;
+  // Nothing where it was not reached: that is a result, too.
+  auto write = [&](StringRef what, auto value) {
+    json.attribute((what + "_to_target_eval_loss").str(), value);
+  };
+  const std::optional<TargetReport> &target = report.target;
+  json.attribute("target_eval_loss", *report.targetEvalLoss);
+  write("steps", target ? std::optional(target->steps) : std::nullopt);
+  write("seconds", target ? std::optional(target->seconds) : std::nullopt);
+  write("comm_bytes", target ? std::optional(target->commBytes) : std::nullopt);
+  write("energy_joules", target ? target->energyJoules : std::nullopt);
+  write("model_energy_joules", target ? std::optional(target->modelEnergyJoules) : std::nullopt);
 }
 
 Error writeSummary(StringRef path, const Program &program, const TrainReport &report,
@@ -85,11 +127,9 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       }
       json.attribute("seconds", report.seconds);
       json.attribute("step_seconds_median", report.medianStepSeconds);
-      json.attribute("energy_joules", report.energyJoules);
-      if (!report.energyJoules)
-        json.attribute("energy_reason", report.energyReason);
-      json.attribute("model_energy_joules", report.modelEnergyJoules);
-      json.attribute("model_energy_joules_per_step", report.modelEnergyJoulesPerStep);
+      writeEnergy(json, report);
+      writeEvaluations(json, report);
+      writeTarget(json, report);
       if (evaluation) {
         json.attribute("eval_rows", evaluation->rows);
         json.attribute("eval_loss", evaluation->loss);

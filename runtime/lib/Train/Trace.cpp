@@ -8,42 +8,13 @@
 
 #include "Trace.h"
 
+#include "CommandLabel.h"
 #include "phantom-rt/AtomicFile.h"
 #include "llvm/Support/JSON.h"
 
 using namespace llvm;
 
 namespace phantom::rt {
-
-namespace {
-
-struct Label {
-  std::string name, location;
-  StringRef category;
-};
-
-} // namespace
-
-static Label labelOf(const Program &program, const Command &command) {
-  if (const auto *gemm = std::get_if<GemmCommand>(&command))
-    return {("gemm " + Twine(gemm->m) + "x" + Twine(gemm->n) + "x" + Twine(gemm->k)).str(), gemm->location,
-            "gemm"};
-  if (const auto *kernel = std::get_if<KernelCommand>(&command))
-    return {program.kernels[kernel->kernel], kernel->location, "kernel"};
-  if (const auto *record = std::get_if<EventRecordCommand>(&command))
-    return {"record event " + std::to_string(record->event), "", "event"};
-  if (const auto *wait = std::get_if<EventWaitCommand>(&command))
-    return {"wait event " + std::to_string(wait->event), "", "event"};
-  auto labelOfExchange = [&](const char *verb, uint32_t index) -> Label {
-    const Exchange &exchange = program.exchanges[index];
-    return {verb + exchange.name, exchange.location, "exchange"};
-  };
-  if (const auto *collective = std::get_if<CollectiveCommand>(&command))
-    return labelOfExchange("", collective->exchange);
-  if (const auto *start = std::get_if<ExchangeStartCommand>(&command))
-    return labelOfExchange("start ", start->exchange);
-  return labelOfExchange("wait ", std::get<ExchangeWaitCommand>(command).exchange);
-}
 
 Error writeTrace(StringRef path, const Program &program, ArrayRef<TracedFunction> functions,
                  std::chrono::steady_clock::time_point origin) {
@@ -61,7 +32,7 @@ Error writeTrace(StringRef path, const Program &program, ArrayRef<TracedFunction
                 visit(traced.function, rank, timing);
         };
         each([&](const Function &function, size_t rank, const CommandTiming &timing) {
-          Label label = labelOf(program, function.commands[timing.command]);
+          const CommandLabel label = labelOf(program, function.commands[timing.command]);
           json.object([&] {
             json.attribute("name", label.name);
             json.attribute("cat", label.category);

@@ -8,6 +8,7 @@
 
 #include "Trainer.h"
 
+#include "StateSignal.h"
 #include "StopSignals.h"
 #include "Trace.h"
 #include "phantom-rt/Error.h"
@@ -30,8 +31,9 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
 //===----------------------------------------------------------------------===//
 
 Expected<std::unique_ptr<Trainer>> Trainer::create(Runtime &runtime, const TrainStep &step,
+                                                   Evaluator *heldOut, EnergySource &energy,
                                                    const TrainOptions &options, uint64_t seed) {
-  std::unique_ptr<Trainer> trainer(new Trainer(runtime, step, options, seed));
+  std::unique_ptr<Trainer> trainer(new Trainer(runtime, step, heldOut, energy, options, seed));
   if (Error error = trainer->prepare())
     return error;
   return trainer;
@@ -45,9 +47,8 @@ Error Trainer::prepare() {
     return opened.takeError();
   data = std::move(*opened);
   if (data->rows() < program.stepRows())
-    return makeError("'" + options.data.inputs.front().path + "' has " + Twine(data->rows()) +
-                     " rows, too few for one batch of " + Twine(program.stepRows()) +
-                     "; use a smaller batch size");
+    return makeError(data->label() + " has " + Twine(data->rows()) + " rows, too few for one batch of " +
+                     Twine(program.stepRows()) + "; use a smaller batch size");
   stepsPerEpoch = data->rows() / program.stepRows();
 
   int64_t steps = options.steps;
@@ -65,6 +66,8 @@ Error Trainer::prepare() {
   }
   modelled = modelStep(machine, program);
   report.modelEnergyJoulesPerStep = modelled.joules;
+  report.energySource = energy.name().str();
+  report.targetEvalLoss = options.targetEvalLoss;
   report.gemmChoicesHash = runtime.gemmChoicesHash();
   report.modelCommBytesPerStep = program.trainCosts.modelCommElements * double(byteWidth(program.element));
 
@@ -115,7 +118,16 @@ Error Trainer::resume() {
   report.steps = report.resumedSteps = carried.step;
   report.firstLoss = carried.firstLoss;
   report.finalLoss = carried.finalLoss;
+  report.commBytes = carried.commBytes;
+  report.evaluations = carried.evaluations;
+  report.evalSeconds = carried.evalSeconds;
   return Error::success();
+}
+
+bool Trainer::isCheckpointDue() const {
+  const bool isEnd = report.stopReason != StopReason::Completed || report.steps == schedule.steps;
+  return !checkpoints.folder.empty() &&
+         (isEnd || (checkpoints.every > 0 && report.steps % checkpoints.every == 0));
 }
 
 /// Between runs of the ranks.
@@ -127,10 +139,15 @@ Error Trainer::saveCheckpoint() {
   state.rows = data->rows();
   state.firstLoss = report.firstLoss;
   state.finalLoss = report.finalLoss;
-  state.seconds = carried.seconds + secondsSince(runBegin);
+  state.seconds = secondsOfSteps();
   state.gemmChoicesHash = textOf(report.gemmChoicesHash);
   state.energyJoules = report.energyJoules;
   state.modelEnergyJoules = modelled.joules * double(report.steps);
+  state.commBytes = report.commBytes;
+  state.evalLoss = report.evaluation ? std::optional(report.evaluation->loss) : std::nullopt;
+  state.evaluations = report.evaluations;
+  state.evalSeconds = report.evalSeconds;
+  state.evalEnergyJoules = report.evalEnergyJoules;
   return writeCheckpoint(checkpoints, program, runtime.parameters(), state);
 }
 
@@ -140,24 +157,33 @@ Error Trainer::saveCheckpoint() {
 
 Expected<TrainReport> Trainer::run() {
   StopSignals signals;
+  StateSignal stateSignal([this] { live.show(options.showState); });
   runBegin = Clock::now();
-  firstEnergy = lastEnergy = runtime.readEnergy();
-  report.energyReason = firstEnergy.joules ? "no step was done" : firstEnergy.reason;
+  meter.emplace(energy);
+  updateEnergy();
+  if (carried.evalLoss)
+    checkTarget(*carried.evalLoss);
   int64_t saved = carried.step;
   do {
     segmentEnd = schedule.steps;
     if (!checkpoints.folder.empty() && checkpoints.every > 0)
       segmentEnd = std::min(segmentEnd, (report.steps / checkpoints.every + 1) * checkpoints.every);
+    if (heldOut)
+      segmentEnd = std::min(segmentEnd, (report.steps / options.evalEvery + 1) * options.evalEvery);
     if (Error error =
             runtime.team().run([this, first = report.steps](int64_t rank) { return runRank(rank, first); }))
       return error;
-    if (!checkpoints.folder.empty() && report.steps > saved)
+    if (open)
+      if (Error error = evaluate())
+        return error;
+    if (isCheckpointDue() && report.steps > saved) {
       if (Error error = saveCheckpoint())
         return error;
-    saved = report.steps;
+      saved = report.steps;
+    }
   } while (report.stopReason == StopReason::Completed && report.steps < schedule.steps);
   progress.reset();
-  report.seconds = carried.seconds + secondsSince(runBegin);
+  report.seconds = secondsOfSteps();
   // The first step pays for cold caches and page faults.
   if (stepSeconds.size() > 1)
     stepSeconds.erase(stepSeconds.begin());
@@ -167,6 +193,7 @@ Expected<TrainReport> Trainer::run() {
     report.medianStepSeconds = *middle;
   }
   report.modelEnergyJoules = modelled.joules * double(report.steps);
+  report.modelEnergyAboveIdleJoules = modelled.aboveIdleJoules * double(report.steps);
   if (!options.traceFile.empty())
     if (Error error = writeTrace())
       return error;
@@ -179,6 +206,8 @@ Error Trainer::runRank(int64_t rank, int64_t first) {
     if (rank == 0) {
       stepBegin = Clock::now();
       stop = shouldStop(step);
+      if (!stop)
+        live.beginStep(step + 1, schedule.steps);
       functions.setStep(step, schedule.at(step));
       functions.setPart(step, 0);
       lossSum = 0;
@@ -244,6 +273,8 @@ void Trainer::copyRows(int64_t rank, int64_t step, int64_t part) {
 }
 
 bool Trainer::shouldStop(int64_t stepsDone) {
+  if (report.stopReason != StopReason::Completed)
+    return true;
   if (stepsDone > 0 && options.targetLoss && report.finalLoss <= *options.targetLoss) {
     report.stopReason = StopReason::TargetLoss;
     return true;
@@ -284,17 +315,10 @@ void Trainer::addCommunication(StepRecord &record) const {
 
 /// Also that of the run so far.
 void Trainer::addEnergy(StepRecord &record) {
-  const EnergyReading now = runtime.readEnergy();
-  if (now.joules && lastEnergy.joules)
-    record.energyJoules = *now.joules - *lastEnergy.joules;
-  else
-    record.energyReason = now.joules ? lastEnergy.reason : now.reason;
-  if (now.joules && firstEnergy.joules && (carried.energyJoules || carried.step == 0))
-    report.energyJoules = carried.energyJoules.value_or(0) + *now.joules - *firstEnergy.joules;
-  else
-    report.energyJoules = std::nullopt;
-  report.energyReason = record.energyReason;
-  lastEnergy = now;
+  const EnergyReading lap = meter->lap(EnergyMeter::Steps);
+  record.energyJoules = lap.joules;
+  record.energyReason = lap.reason;
+  updateEnergy();
 }
 
 /// On rank 0, after the barrier: the other ranks cannot write what is read
@@ -323,9 +347,15 @@ Error Trainer::finishStep(int64_t step) {
   report.finalLoss = record.loss;
   report.steps = step + 1;
   report.commBytesPerStep = record.commBytes;
+  report.commBytes += record.commBytes;
+  report.evaluation.reset();
   stepSeconds.push_back(record.stepSeconds);
+  live.endStep(record.loss);
   progress->show(record);
-  return log->write(record);
+  if (!isEvaluationDue())
+    return log->write(record);
+  open = record;
+  return Error::success();
 }
 
 Error Trainer::writeTrace() const {

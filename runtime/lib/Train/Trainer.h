@@ -9,7 +9,10 @@
 #ifndef PHANTOM_RT_LIB_TRAIN_TRAINER_H
 #define PHANTOM_RT_LIB_TRAIN_TRAINER_H
 
+#include "Evaluator.h"
+#include "LiveState.h"
 #include "TrainStep.h"
+#include "phantom-rt/EnergyMeter.h"
 #include "phantom-rt/MachineModel.h"
 #include "phantom-rt/Random.h"
 #include "phantom-rt/Session.h"
@@ -23,7 +26,9 @@ namespace phantom::rt {
 /// copies its share of the next batch.
 class Trainer {
 public:
+  /// What is given outlives the trainer; `heldOut` is null where nothing is evaluated while training.
   static llvm::Expected<std::unique_ptr<Trainer>> create(Runtime &runtime, const TrainStep &step,
+                                                         Evaluator *heldOut, EnergySource &energy,
                                                          const TrainOptions &options, uint64_t seed);
   llvm::Expected<TrainReport> run();
 
@@ -36,13 +41,16 @@ private:
     double squaredNorm = 0;
   };
 
-  Trainer(Runtime &runtime, const TrainStep &step, const TrainOptions &options, uint64_t seed)
-      : runtime(runtime), program(runtime.program()), functions(step), options(options),
-        checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks) {}
+  Trainer(Runtime &runtime, const TrainStep &step, Evaluator *heldOut, EnergySource &energy,
+          const TrainOptions &options, uint64_t seed)
+      : runtime(runtime), program(runtime.program()), functions(step), heldOut(heldOut), energy(energy),
+        options(options), checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks),
+        live(runtime) {}
 
   llvm::Error prepare();
   llvm::Error resume();
   llvm::Error saveCheckpoint();
+  bool isCheckpointDue() const;
   /// From step `first` (from 0 on) to the segment's end.
   llvm::Error runRank(int64_t rank, int64_t first);
   /// The rows of part `part` of step `step`.
@@ -51,14 +59,25 @@ private:
   llvm::Error runEnd(int64_t rank);
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
+
+  // Evaluations, between runs of the ranks.
+  bool isEvaluationDue() const { return heldOut && report.steps % options.evalEvery == 0; }
+  llvm::Error evaluate();
+  void checkTarget(double evalLoss);
+
+  /// Of the run so far, evaluations not included.
+  double secondsOfSteps() const;
   std::optional<double> gradientNorm() const;
   void addCommunication(StepRecord &record) const;
   void addEnergy(StepRecord &record);
+  void updateEnergy();
   llvm::Error writeTrace() const;
 
   Runtime &runtime;
   const Program &program;
   TrainStep functions;
+  Evaluator *heldOut;
+  EnergySource &energy;
   const TrainOptions &options;
   CheckpointOptions checkpoints;
   uint64_t seed;
@@ -71,9 +90,10 @@ private:
   std::unique_ptr<StepLog> log;
   std::unique_ptr<Progress> progress;
   double lossSum = 0; ///< of the step's parts so far, on rank 0
+  LiveState live;
   int64_t stepsPerEpoch = 1;
   TrainState carried;     ///< from the checkpoint that the run goes on from
-  int64_t segmentEnd = 0; ///< the step before which the ranks stop, for a checkpoint
+  int64_t segmentEnd = 0; ///< the step before which the ranks stop, for a checkpoint or an evaluation
 
   std::vector<RankReport> reports;
   std::vector<std::vector<CommandTiming>> timings;    ///< by rank
@@ -81,7 +101,9 @@ private:
   bool stop = false; ///< written by rank 0 before a barrier, read by all after it
   Clock::time_point stepBegin, runBegin;
   std::vector<double> stepSeconds;
-  EnergyReading firstEnergy, lastEnergy; ///< before the first step, after the last one
+  std::optional<EnergyMeter> meter;
+  double evalSeconds = 0;         ///< since `runBegin`
+  std::optional<StepRecord> open; ///< the line of the log that waits for an evaluation
   TrainReport report;
 };
 

@@ -292,7 +292,8 @@ TEST_F(GpuRuntimeTest, AFailedCaptureSaysSo) {
 
 TEST_F(GpuRuntimeTest, ReadsTheEnergyOfAllGpus) {
   runtime = value(create(2));
-  const EnergyReading first = runtime->readEnergy(), second = runtime->readEnergy();
+  auto source = runtime->deviceEnergy();
+  const EnergyReading first = source->read(), second = source->read();
   ASSERT_TRUE(first.joules && second.joules);
   // The fake counts 0.25 J per reading of a GPU: 1 + 2 quarters, and then 3 + 4.
   EXPECT_NEAR(*first.joules, 0.75, 1e-12);
@@ -302,6 +303,7 @@ TEST_F(GpuRuntimeTest, ReadsTheEnergyOfAllGpus) {
 TEST_F(GpuRuntimeTest, MissingEnergyHasAReason) {
   gpu.fail("nvmlInit_v2", 1, 9);
   runtime = value(create(1));
-  EXPECT_FALSE(runtime->readEnergy().joules);
-  EXPECT_EQ(runtime->readEnergy().reason, "NVML: some error");
+  auto source = runtime->deviceEnergy();
+  EXPECT_FALSE(source->read().joules);
+  EXPECT_EQ(source->read().reason, "NVML: some error");
 }

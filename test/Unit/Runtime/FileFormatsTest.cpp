@@ -193,6 +193,25 @@ TEST(Npy, DoesNotConvertWhereMeaningIsLost) {
                                &narrow, 1));
 }
 
+TEST(Npy, ScalesInFloat) {
+  std::vector<uint8_t> bytes(1000);
+  for (size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = uint8_t(i * 7);
+  const auto *source = reinterpret_cast<const std::byte *>(bytes.data());
+  const float scale = 1.0f / 255;
+  std::vector<float> floats(bytes.size());
+  std::vector<double> doubles(bytes.size());
+  ASSERT_TRUE(copyElements(StorageType::U8, source, scale, ElementType::F32, floats.data(), 1000));
+  ASSERT_TRUE(copyElements(StorageType::U8, source, scale, ElementType::F64, doubles.data(), 1000));
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_EQ(floats[i], float(bytes[i]) * scale);
+    EXPECT_EQ(doubles[i], double(floats[i]));
+  }
+  ASSERT_TRUE(copyElements(StorageType::U8, source, std::nullopt, ElementType::F32, floats.data(), 1000));
+  EXPECT_EQ(floats[999], float(bytes[999]));
+  EXPECT_FALSE(copyElements(StorageType::U8, source, scale, ElementType::I64, floats.data(), 0));
+}
+
 //===----------------------------------------------------------------------===//
 // Atomic files
 //===----------------------------------------------------------------------===//

@@ -55,7 +55,7 @@ TEST(MachineModel, EnergyFollowsTheFormula) {
   function.commands = {ExchangeStartCommand{0}, ExchangeWaitCommand{0}};
   program.functions = {function};
   MachineModel machine;
-  machine.busyWatts = 100, machine.waitWatts = 10, machine.flopsPerSecond = 1000;
+  machine.busyWatts = 100, machine.waitWatts = 10, machine.idleWatts = 4, machine.flopsPerSecond = 1000;
   machine.linkBytesPerSecond = 100, machine.linkLatencySeconds = 0.5;
   program.trainCosts.formulaFlops = 3000;
   program.trainCosts.modelCommElements = 25;
@@ -63,6 +63,10 @@ TEST(MachineModel, EnergyFollowsTheFormula) {
   EXPECT_DOUBLE_EQ(step.computeSeconds, 3);
   EXPECT_DOUBLE_EQ(step.waitSeconds, 1.5); // one exchange, 100 bytes
   EXPECT_DOUBLE_EQ(step.joules, 4 * (100 * 3 + 10 * 1.5));
+  EXPECT_DOUBLE_EQ(step.aboveIdleJoules, 4 * ((100 - 4) * 3 + (10 - 4) * 1.5));
+  // On a GPU an exchange is one command.
+  program.functions[0].commands = {CollectiveCommand{}, EventRecordCommand{}};
+  EXPECT_DOUBLE_EQ(modelStep(machine, program).waitSeconds, 1.5);
 }
 
 TEST(MachineModel, RefusesBadFiles) {
@@ -71,4 +75,8 @@ TEST(MachineModel, RefusesBadFiles) {
   EXPECT_TRUE(contains(message(MachineModel::read(folder.write("m.json", "{"))), "m.json"));
   EXPECT_TRUE(
       contains(message(MachineModel::read(folder.write("m.json", "{\"busy_watts\": -1}"))), "busy_watts"));
+  const std::string idle = R"({"busy_watts": 9, "wait_watts": 5, "idle_watts": 6, "flops_per_second": 1,
+                               "link_bytes_per_second": 1, "link_latency_seconds": 0})";
+  EXPECT_TRUE(
+      contains(message(MachineModel::read(folder.write("m.json", idle))), "'idle_watts' must not be above"));
 }

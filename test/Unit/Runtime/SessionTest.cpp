@@ -7,8 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "phantom-rt/Session.h"
-#include "TestSupport.h"
+#include "Regression.h"
 #include "phantom-rt/Npy.h"
+#include "phantom-rt/SafeTensors.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -20,167 +21,15 @@
 using namespace phantom::rt;
 using namespace phantom::rt::test;
 
-//===----------------------------------------------------------------------===//
-// Linear regression, each rank holding a share of the weights
-//===----------------------------------------------------------------------===//
-
 namespace {
 
-constexpr int64_t B = 8, N = 8;
-
-int64_t integer(void *const *arguments, int index) { return *static_cast<const int64_t *>(arguments[index]); }
-template <typename T = float> T *floats(void *const *arguments, int index) {
-  return static_cast<T *>(arguments[index]);
-}
-
-/// x, w, rank, ranks -> partial outputs [B]
-void partialOutputs(void *const *arguments) {
-  const int64_t rank = integer(arguments, 2), m = N / integer(arguments, 3);
-  for (int64_t i = 0; i < B; ++i) {
-    float sum = 0;
-    for (int64_t j = 0; j < m; ++j)
-      sum += floats(arguments, 0)[i * N + rank * m + j] * floats(arguments, 1)[j];
-    floats(arguments, 4)[i] = sum;
-  }
-}
-
-/// outputs, targets, valid -> loss
-void meanSquare(void *const *arguments) {
-  const int64_t valid = integer(arguments, 2);
-  float sum = 0;
-  for (int64_t i = 0; i < valid; ++i) {
-    const float difference = floats(arguments, 0)[i] - floats(arguments, 1)[i];
-    sum += difference * difference;
-  }
-  *floats(arguments, 3) = sum / float(valid);
-}
-
-/// x, outputs, targets, rank, ranks -> gradient, its squared norm
-void gradient(void *const *arguments) {
-  const int64_t rank = integer(arguments, 3), m = N / integer(arguments, 4);
-  double norm = 0;
-  for (int64_t j = 0; j < m; ++j) {
-    float sum = 0;
-    for (int64_t i = 0; i < B; ++i)
-      sum += 2.0f / B * (floats(arguments, 1)[i] - floats(arguments, 2)[i]) *
-             floats(arguments, 0)[i * N + rank * m + j];
-    floats(arguments, 5)[j] = sum;
-    norm += double(sum) * sum;
-  }
-  *floats<double>(arguments, 6) = norm;
-}
-
-/// w, gradient, learning rate, ranks
-void update(void *const *arguments) {
-  const int64_t m = N / integer(arguments, 3);
-  for (int64_t j = 0; j < m; ++j)
-    floats(arguments, 0)[j] -= *floats(arguments, 2) * floats(arguments, 1)[j];
-}
-
-Executable regression(int64_t p) {
-  Executable executable;
-  Program &program = executable.program;
-  program.model = "regression";
-  program.strategy = "tensor";
-  program.ranks = p;
-  program.batch = B;
-  program.loss = "mse";
-  Parameter weight;
-  weight.name = "w";
-  weight.layout = Layout::Shard;
-  weight.storedShape = {N / p};
-  weight.type = {ElementType::F32, {N / p}};
-  weight.init.kind = InitKind::Uniform;
-  weight.init.fanIn = N;
-  program.parameters = {weight};
-  program.windows = {{"outputs", p * B * 4}};
-  Exchange sum;
-  sum.name = "outputs";
-  sum.kind = ExchangeKind::AllReduce;
-  sum.inner = B;
-  sum.destination = arena(0);
-  program.exchanges = {sum};
-  std::vector<uint8_t> ranks(8);
-  std::memcpy(ranks.data(), &p, 8);
-  program.constants = {ranks};
-  program.kernels = {"partial", "loss", "gradient", "update"};
-  executable.kernels = {partialOutputs, meanSquare, gradient, update};
-  program.trainCosts = {N, 4.0 * B * double(N / p), 4.0 * B * double(N / p),
-                        2.0 * double(p - 1) / double(p) * B};
-
-  const Argument x{Role::Input, "x", {ElementType::F32, {B, N}}},
-      t{Role::Target, "t", {ElementType::F32, {B}}}, w{Role::Parameter, "w", weight.type},
-      rank{Role::Rank, "", {ElementType::I64, {}}}, rate{Role::LearningRate, "", {ElementType::F32, {}}},
-      valid{Role::ValidCount, "", {ElementType::I64, {}}};
-  const BufferRef constant{Region::Constant, 0, 0, 0}, lossAt = arena(64), gradientAt = arena(128),
-                                                       normAt = arena(192);
-  const std::vector<Command> forward = {
-      KernelCommand{0, {argument(0), argument(1), argument(2), constant, window(0, B * 4)}, ""},
-      ExchangeStartCommand{0}, ExchangeWaitCommand{0}};
-  const Result output{Role::Output, "y", {ElementType::F32, {B}}, arena(0)},
-      loss{Role::Loss, "", {ElementType::F32, {}}, lossAt},
-      grad{Role::Gradient, "w", weight.type, gradientAt},
-      norm{Role::SquaredNorm, "", {ElementType::F64, {}}, normAt};
-
-  Function infer{"infer", {x, w, rank}, {output}, forward, 256};
-  Function evaluate{"evaluate", {x, w, rank, t, valid}, {loss, output}, forward, 256};
-  evaluate.commands.push_back(KernelCommand{1, {arena(0), argument(3), argument(4), lossAt}, "loss"});
-  Function gradients = evaluate;
-  gradients.name = "gradients";
-  gradients.results = {loss, grad};
-  gradients.commands.push_back(
-      KernelCommand{2, {argument(0), arena(0), argument(3), argument(2), constant, gradientAt, normAt}, ""});
-  Function train = gradients;
-  train.name = "train_step";
-  train.arguments.push_back(rate);
-  train.results = {loss, norm};
-  train.commands.push_back(KernelCommand{3, {argument(1), gradientAt, argument(5), constant}, ""});
-  program.functions = {infer, evaluate, gradients, train};
-  return executable;
-}
-
-class SessionTest : public ::testing::Test {
+class SessionTest : public RegressionTest {
 protected:
-  /// Targets are a linear function of the inputs.
-  DataFiles data(int64_t rows, const std::string &prefix = "") {
-    std::vector<float> x = randomFloats(rows * N, 21), t(rows);
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < N; ++j)
-        t[i] += x[i * N + j] * float(j - 3);
-    return {{{"", npy(folder.file(prefix + "x.npy"), {ElementType::F32, {rows, N}}, x.data())}},
-            npy(folder.file(prefix + "t.npy"), {ElementType::F32, {rows}}, t.data())};
-  }
-  TrainOptions options(const DataFiles &files, int64_t steps) {
-    TrainOptions options;
-    options.data = files;
-    options.steps = steps;
-    options.learningRate = 0.1;
-    options.progress = false;
-    options.logFile = folder.file("log.jsonl");
-    return options;
-  }
-  std::vector<llvm::json::Object> log() {
-    std::vector<llvm::json::Object> lines;
-    auto buffer = llvm::MemoryBuffer::getFile(folder.file("log.jsonl"));
-    EXPECT_TRUE(bool(buffer));
-    llvm::SmallVector<llvm::StringRef> texts;
-    (*buffer)->getBuffer().split(texts, '\n', -1, /*KeepEmpty=*/false);
-    for (llvm::StringRef text : texts)
-      lines.push_back(*value(llvm::json::parse(text)).getAsObject());
-    return lines;
-  }
-  std::vector<double> losses() {
-    std::vector<double> numbers;
-    for (const llvm::json::Object &line : log())
-      numbers.push_back(*line.getNumber("loss"));
-    return numbers;
-  }
   std::string trainMessage(const TrainOptions &options, int64_t ranks = 1) {
     Executable executable = regression(ranks);
     auto session = value(Session::create(executable, {}));
     return message(session->train(options));
   }
-  TemporaryFolder folder;
 };
 
 } // namespace
@@ -331,13 +180,13 @@ TEST_F(SessionTest, InferWritesOneRowPerInputRow) {
   const DataFiles files = data(2 * B + 3);
   Executable executable = regression(4);
   auto session = value(Session::create(executable, {}));
-  const DataFiles inputs{files.inputs, ""};
+  const DataFiles inputs{files.inputs};
   ASSERT_SUCCESS(session->infer(inputs, {{"", folder.file("y.npy")}}));
   FileTensor y = value(readNpy(folder.file("y.npy")));
   EXPECT_EQ(y.shape, std::vector<int64_t>{2 * B + 3});
   // The mean squared difference from the targets is what evaluate says.
   HostTensor outputs = value(convert(y, ElementType::F64, "y"));
-  HostTensor targets = value(convert(value(readNpy(files.targets)), ElementType::F64, "t"));
+  HostTensor targets = value(convert(value(readNpy(files.targets[0])), ElementType::F64, "t"));
   double sum = 0;
   for (int64_t i = 0; i < 2 * B + 3; ++i)
     sum += std::pow(outputs.data<double>()[i] - targets.data<double>()[i], 2);
@@ -393,10 +242,10 @@ TEST_F(SessionTest, RefusesDataThatDoesNotFit) {
   refuse({{{"", with("narrow.npy", {16, 7})}}, good.targets},
          "7 values per row, but the input 'x' of the model needs 8");
   refuse({{{"", with("flat.npy", {16})}}, good.targets}, "flat.npy");
-  refuse({{{"", with("few.npy", {7, 8})}}, with("few_t.npy", {7})}, "7 rows, too few for one batch of 8");
-  refuse({{{"", with("none.npy", {0, 8})}}, with("none_t.npy", {0})}, "no rows");
-  refuse({good.inputs, with("short_t.npy", {15})}, "15 rows, but");
-  refuse({good.inputs, ""}, "no targets");
+  refuse({{{"", with("few.npy", {7, 8})}}, {with("few_t.npy", {7})}}, "7 rows, too few for one batch of 8");
+  refuse({{{"", with("none.npy", {0, 8})}}, {with("none_t.npy", {0})}}, "no rows");
+  refuse({good.inputs, {with("short_t.npy", {15})}}, "15 rows, but");
+  refuse({good.inputs}, "no targets");
   refuse({{}, good.targets}, "no data is given for the model's input 'x'");
   refuse({{{"z", good.inputs[0].path}}, good.targets}, "'x'");
   refuse({{good.inputs[0], {"z", good.inputs[0].path}}, good.targets}, "is not used");
@@ -473,7 +322,7 @@ TEST_F(SessionTest, EvaluationMasksTheLastBatchAndCountsAccuracy) {
     loss += (std::log(total) - row[t[i]]) / rows;
   }
   DataFiles files{{{"x", npy(folder.file("x.npy"), {ElementType::F32, {rows, classes}}, x.data())}},
-                  npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
+                  {npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())}};
   Executable executable = classifier();
   auto session = value(Session::create(executable, {}));
   EvaluationReport report = value(session->evaluate(files));
@@ -482,13 +331,13 @@ TEST_F(SessionTest, EvaluationMasksTheLastBatchAndCountsAccuracy) {
   EXPECT_EQ(report.accuracy, double(correct) / rows);
 
   t[7] = 3;
-  files.targets = npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data());
+  files.targets = {npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
   std::string text = message(session->evaluate(files));
   EXPECT_TRUE(contains(text, "row 7 has the target 3"));
   EXPECT_TRUE(contains(text, "3 classes, 0 to 2"));
   t[7] = -1;
-  files.targets = npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data());
+  files.targets = {npy(folder.file("t.npy"), {ElementType::I32, {rows}}, t.data())};
   EXPECT_TRUE(contains(message(session->evaluate(files)), "row 7 has the target -1"));
-  files.targets = npy(folder.file("t.npy"), {ElementType::F32, {rows}}, x.data());
+  files.targets = {npy(folder.file("t.npy"), {ElementType::F32, {rows}}, x.data())};
   EXPECT_TRUE(contains(message(session->evaluate(files)), "integer dtype"));
 }

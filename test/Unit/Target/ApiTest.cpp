@@ -111,7 +111,7 @@ TEST_F(ApiTest, InfersAnyNumberOfRowsAsTheSessionDoesFromFiles) {
   std::vector<float> x = randomFloats(11 * width, 1), y = infer(x);
   auto direct = value(Session::create(compiled->executable, {}));
   std::string inputs = npy(folder.file("x.npy"), {ElementType::F32, {11, width}}, x.data());
-  ASSERT_SUCCESS(direct->infer(DataFiles{{{"", inputs}}, ""}, {{"", folder.file("y.npy")}}));
+  ASSERT_SUCCESS(direct->infer(DataFiles{{{"", inputs}}}, {{"", folder.file("y.npy")}}));
   FileTensor expected = value(readNpy(folder.file("y.npy")));
   ASSERT_EQ(expected.shape, (std::vector<int64_t>{11, width}));
   EXPECT_EQ(std::memcmp(y.data(), expected.bytes, y.size() * sizeof(float)), 0);

@@ -52,7 +52,7 @@ protected:
     std::vector<float> x = randomFloats(batch * width, 1), t = randomFloats(batch * width, 2);
     TensorType type{ElementType::F32, {batch, width}};
     data.inputs = {{"", npy(folder.file("x.npy"), type, x.data())}};
-    data.targets = npy(folder.file("t.npy"), type, t.data());
+    data.targets = {npy(folder.file("t.npy"), type, t.data())};
     CompileOptions options;
     options.ranks = ranks;
     options.ghostWidth = ghosts;

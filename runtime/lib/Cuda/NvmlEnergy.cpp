@@ -1,4 +1,4 @@
-//===- Energy.cpp - Energy counters of GPUs -------------------------------===//
+//===- NvmlEnergy.cpp - The energy of GPUs --------------------------------===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,23 +6,40 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Energy.h"
+#include "NvmlEnergy.h"
+
+#include <vector>
 
 using namespace llvm;
 
 namespace phantom::rt::gpu {
 
-EnergyCounter::EnergyCounter(const GpuLibraries &libraries, int devices) : libraries(libraries) {
-  reason = start(devices);
-}
+namespace {
 
-EnergyCounter::~EnergyCounter() {
-  if (isStarted)
-    (void)libraries.api.nvmlShutdown();
-}
+class NvmlEnergy final : public EnergySource {
+public:
+  NvmlEnergy(const GpuLibraries &libraries, int devices) : libraries(libraries) { reason = start(devices); }
+  ~NvmlEnergy() override {
+    if (isStarted)
+      (void)libraries.api.nvmlShutdown();
+  }
+  NvmlEnergy(const NvmlEnergy &) = delete;
+  NvmlEnergy &operator=(const NvmlEnergy &) = delete;
+
+  StringRef name() const override { return "nvml"; }
+  EnergyReading read() override;
+
+private:
+  std::string start(int devices);
+
+  const GpuLibraries &libraries;
+  bool isStarted = false;
+  std::vector<NvmlDevice> handles;
+  std::string reason; ///< why nothing can be read
+};
 
 /// Why nothing can be read; empty where it can.
-std::string EnergyCounter::start(int devices) {
+std::string NvmlEnergy::start(int devices) {
   const GpuApi &api = libraries.api;
   if (!api.nvmlInit_v2)
     return "NVML: " + libraries.problem(LibraryName::Nvml);
@@ -42,7 +59,7 @@ std::string EnergyCounter::start(int devices) {
   return "";
 }
 
-EnergyReading EnergyCounter::read() const {
+EnergyReading NvmlEnergy::read() {
   if (!reason.empty())
     return {std::nullopt, reason};
   double joules = 0;
@@ -53,6 +70,12 @@ EnergyReading EnergyCounter::read() const {
     joules += double(millijoules) * 1e-3;
   }
   return {joules, ""};
+}
+
+} // namespace
+
+std::unique_ptr<EnergySource> createNvmlEnergy(const GpuLibraries &libraries, int devices) {
+  return std::make_unique<NvmlEnergy>(libraries, devices);
 }
 
 } // namespace phantom::rt::gpu
