@@ -19,8 +19,8 @@
 
 namespace phantom::rt {
 
-/// Writes what the ranks measured as a Chrome trace: one row per rank, one
-/// event per command, times in microseconds since `origin`.
+/// Writes what the ranks measured as a Chrome trace: a process per rank with a thread per stream, an event
+/// per command inside one per run of the function, times in microseconds since `origin`.
 llvm::Error writeTrace(llvm::StringRef path, const Program &program, const Function &function,
                        llvm::ArrayRef<std::vector<CommandTiming>> timings,
                        std::chrono::steady_clock::time_point origin);
