@@ -42,7 +42,7 @@ class ChartWriter {
 public:
   ChartWriter(raw_ostream &out, const Chart &chart, size_t points);
   void write();
-  /// How to read it: the chart's own words, and what depends on the values.
+  /// How to read it.
   std::string detail() const;
 
 private:
@@ -66,6 +66,7 @@ private:
   const Chart &chart;
   size_t points;
   Axis x, y;
+  std::optional<double> target;
   double left = 0, right = 0;
   std::vector<EndLabel> labels; ///< of each line, if any
 };
@@ -97,6 +98,13 @@ static Point endOf(const Series &series) {
 // Layout
 //===----------------------------------------------------------------------===//
 
+/// Whether lines between `low` and `high` can still be read on an axis that has the target, too.
+static bool isNear(double target, double low, double high) {
+  if (low > 0 && high / low > 10)
+    return target >= low / 10 && target <= high * 10;
+  return target >= low - (high - low) && target <= high + (high - low);
+}
+
 ChartWriter::ChartWriter(raw_ostream &out, const Chart &chart, size_t points)
     : out(out), chart(chart), points(points) {
   double lowX = HUGE_VAL, highX = -HUGE_VAL, lowY = HUGE_VAL, highY = -HUGE_VAL;
@@ -109,9 +117,10 @@ ChartWriter::ChartWriter(raw_ostream &out, const Chart &chart, size_t points)
         highY = std::max(highY, value);
       }
   }
-  if (chart.target) {
-    lowY = std::min(lowY, *chart.target);
-    highY = std::max(highY, *chart.target);
+  if (chart.target && isNear(*chart.target, lowY, highY)) {
+    target = chart.target;
+    lowY = std::min(lowY, *target);
+    highY = std::max(highY, *target);
   }
   x = makeAxis(lowX, highX, chart.xUnit, AxisKind::Exact);
   y = makeAxis(lowY, highY, chart.yUnit, chart.yKind);
@@ -195,12 +204,12 @@ void ChartWriter::writeAxes() {
 }
 
 void ChartWriter::writeTarget() {
-  if (!chart.target || (y.isLog && *chart.target <= 0))
+  if (!target)
     return;
-  const double place = placeY(*chart.target);
+  const double place = placeY(*target);
   out << "<path class=\"target\" d=\"M" << at(left) << ' ' << at(place) << 'H' << at(right)
       << "\"/><text class=\"target\" x=\"" << at(right - 4) << "\" y=\"" << at(place - 4) << "\">target "
-      << formatNumber(*chart.target) << "</text>\n";
+      << formatNumber(*target) << "</text>\n";
 }
 
 //===----------------------------------------------------------------------===//
@@ -260,7 +269,7 @@ void ChartWriter::writeSeries(size_t index) {
 
 /// What the image shows, for those who cannot see it.
 std::string ChartWriter::description() const {
-  std::string text = chart.title + " by " + chart.xTitle + ".";
+  std::string text = chart.title + ".";
   for (const Series &series : chart.series) {
     const double *first = find_if(ArrayRef(series.y), [](double value) { return !std::isnan(value); });
     text += " " + series.name + ": from " + formatValue(*first, chart.yUnit) + " to " +
@@ -271,8 +280,6 @@ std::string ChartWriter::description() const {
 
 std::string ChartWriter::detail() const {
   std::vector<std::string> parts;
-  if (!chart.detail.empty())
-    parts.push_back(chart.detail);
   if (y.isLog)
     parts.push_back("log scale");
   size_t widest = 0;
@@ -308,17 +315,15 @@ void ChartWriter::write() {
 
 void writeChart(raw_ostream &out, const Chart &chart, size_t points) {
   out << "<figure><figcaption><b>" << chart.title << "</b>";
-  std::string detail = chart.detail;
-  std::optional<ChartWriter> writer;
-  if (!chart.series.empty()) {
-    writer.emplace(out, chart, points);
-    detail = writer->detail();
+  if (chart.series.empty()) {
+    out << "</figcaption>\n";
+  } else {
+    ChartWriter writer(out, chart, points);
+    if (std::string detail = writer.detail(); !detail.empty())
+      out << " <span>" << detail << "</span>";
+    out << "</figcaption>\n";
+    writer.write();
   }
-  if (!detail.empty())
-    out << " <span>" << detail << "</span>";
-  out << "</figcaption>\n";
-  if (writer)
-    writer->write();
   for (const std::string &absent : chart.absent)
     out << "<p class=\"absent\">" << escapeHtml(absent) << "</p>\n";
   out << "</figure>\n";

@@ -24,12 +24,11 @@ struct Series {
 };
 
 struct Chart {
-  std::string title, detail; ///< what it shows, and how
-  std::string xTitle;
+  std::string title, xTitle;
   Unit xUnit = Unit::Count, yUnit = Unit::Number;
   AxisKind yKind = AxisKind::Fit;
   bool isNoisy = false;         ///< long lines are drawn thin, with their running median
-  std::optional<double> target; ///< a level to mark
+  std::optional<double> target; ///< a level to mark, if it is near the lines
   std::vector<Series> series;
   std::vector<std::string> absent; ///< the runs that are not in it, and why
 };

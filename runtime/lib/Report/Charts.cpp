@@ -142,8 +142,9 @@ std::vector<Chart> costCharts(const Page &page) {
 }
 
 std::vector<Chart> optimizerCharts(const Page &page) {
-  return {ofSteps(page, "Gradient norm", Column::GradNorm, Unit::Number, AxisKind::FitOrLog, true),
-          ofSteps(page, "Learning rate", Column::LearningRate, Unit::Number, AxisKind::FromZero, false)};
+  return {
+      ofSteps(page, "Gradient norm by step", Column::GradNorm, Unit::Number, AxisKind::FitOrLog, true),
+      ofSteps(page, "Learning rate by step", Column::LearningRate, Unit::Number, AxisKind::FromZero, false)};
 }
 
 } // namespace phantom::rt::report

@@ -8,6 +8,7 @@
 
 #include "RunLog.h"
 
+#include "Html.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/Json.h"
 #include "llvm/ADT/StringMap.h"
@@ -32,6 +33,8 @@ struct Field {
 };
 
 constexpr double kAny = -std::numeric_limits<double>::infinity(), kLargest = 1e300;
+/// In characters; longer ones are no help.
+constexpr size_t kLongestReason = 300;
 
 constexpr Field kFields[] = {
     {Column::Loss, "loss", kAny},
@@ -101,7 +104,7 @@ static Error addStep(RunLog &log, const json::Value &value) {
     log.columns[size_t(field.column)].push_back(*number);
   }
   if (log.energyReason.empty() && std::isnan(log.of(Column::Energy).back()))
-    log.energyReason = object->getString("energy_reason").value_or("").str();
+    log.energyReason = shorten(object->getString("energy_reason").value_or(""), kLongestReason);
   return Error::success();
 }
 

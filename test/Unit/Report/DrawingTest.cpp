@@ -168,6 +168,29 @@ TEST(Html, EscapesAnyBytes) {
   EXPECT_EQ(lengthOf("größer"), 6u);
 }
 
+TEST(Chart, MarksATargetThatIsNear) {
+  auto isMarked = [](double target, double low, double high) {
+    Chart chart;
+    chart.yKind = AxisKind::FitOrLog;
+    chart.target = target;
+    chart.series = {{0, "a", {1, 2}, {high, low}}};
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    writeChart(out, chart, 100);
+    EXPECT_EQ(text.find("nan"), std::string::npos);
+    EXPECT_EQ(text.find("inf"), std::string::npos);
+    return text.find("class=\"target\"") != std::string::npos;
+  };
+  for (double target : {0.0, 0.1, 1.0, 3.0})
+    EXPECT_TRUE(isMarked(target, 1, 2)) << target;
+  for (double target : {-0.1, 3.1, 1e308, -1e308})
+    EXPECT_FALSE(isMarked(target, 1, 2)) << target;
+  for (double target : {0.1, 1.0, 200.0})
+    EXPECT_TRUE(isMarked(target, 1, 20)) << target;
+  for (double target : {0.0, 0.09, 201.0, 1e308})
+    EXPECT_FALSE(isMarked(target, 1, 20)) << target << ": the axis is logarithmic";
+}
+
 TEST(Chart, DrawsWhatIsThere) {
   Chart chart;
   chart.title = "Loss";
@@ -183,7 +206,7 @@ TEST(Chart, DrawsWhatIsThere) {
   EXPECT_TRUE(contains(text, "class=\"run c1 d1\"")) << "the second kind of lines";
   EXPECT_TRUE(contains(text, "target 1.5"));
   EXPECT_TRUE(contains(text, "&lt;why&gt;"));
-  EXPECT_TRUE(contains(text, "aria-label=\"Loss by step. &lt;b&gt;: from 2 to 1. one: from 3 to 3.\""));
+  EXPECT_TRUE(contains(text, "aria-label=\"Loss. &lt;b&gt;: from 2 to 1. one: from 3 to 3.\""));
   EXPECT_EQ(text.find("nan"), std::string::npos);
   EXPECT_EQ(text.find("inf"), std::string::npos);
 
