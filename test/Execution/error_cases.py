@@ -206,7 +206,6 @@ def cases(options):
         "precision-bf16": bad_flags(["not in this version"], precision="bf16"),
         "data-parallel": bad_flags(["not in this version"], data_parallel=2),
         "convert": command_not_in_this_version("convert", "model.onnx"),
-        "report": command_not_in_this_version("report", "log.jsonl"),
     }
     for name, run in listed.items():
         yield f"error/{name}", run

@@ -29,6 +29,10 @@ class Failure(Exception):
     """A test that did not hold; the message says what."""
 
 
+class Skip(Exception):
+    """A test that cannot run here; the message says why."""
+
+
 @dataclasses.dataclass
 class Options:
     tools_dir: str

@@ -8,10 +8,12 @@
 """usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--with-onnxruntime VENV]
               [--with-torch PYTHON] [--list]
 
-Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed".
+Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed", and ", N skipped" where
+some cannot run here.
 With a sanitizer, a case that says so runs a smaller grid (the processes are 5 to 20 times slower).
 """
 import argparse
+import collections
 import concurrent.futures
 import importlib
 import os
@@ -32,13 +34,16 @@ MODULES = sorted(name[:-3] for name in os.listdir(HERE)
 
 
 def run_case(case, options):
+    """(PASS, FAIL or SKIP, why)"""
     try:
         case(options)
-        return None
+        return "PASS", None
+    except harness.Skip as skip:
+        return "SKIP", str(skip)
     except harness.Failure as failure:
-        return str(failure)
+        return "FAIL", str(failure)
     except Exception:
-        return traceback.format_exc()
+        return "FAIL", traceback.format_exc()
 
 
 def main():
@@ -64,17 +69,18 @@ def main():
     if arguments.list:
         print("\n".join(name for name, _ in cases))
         return 0
-    failed, start = 0, time.monotonic()
+    counts, start = collections.Counter(), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         futures = [(name, pool.submit(run_case, case, options)) for name, case in cases]
         for name, future in futures:
-            failure = future.result()
-            if failure is not None:
-                failed += 1
-                print(f"FAIL: {name}\n  {failure}", flush=True)
+            result, why = future.result()
+            counts[result] += 1
+            if why:
+                print(f"{result}: {name}\n  {why}", flush=True)
     print(f"{len(cases)} cases in {time.monotonic() - start:.0f} s")
-    print(f"{len(cases) - failed} passed, {failed} failed", flush=True)
-    return 1 if failed or not cases else 0
+    skipped = f", {counts['SKIP']} skipped" if counts["SKIP"] else ""
+    print(f"{counts['PASS']} passed, {counts['FAIL']} failed{skipped}", flush=True)
+    return 1 if counts["FAIL"] or not cases else 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "Report.h"
 
 #include "phantom-rt/Schedule.h"
 
@@ -627,6 +628,8 @@ Error readCommand(RunOptions &options) {
     // A model may have no inputs; one that has says which file is missing.
     options.inference.inputs = namedFiles(inputs);
     return readScales(options.inference);
+  case Command::Report:
+    break;
   }
   llvm_unreachable("unknown command");
 }
@@ -635,7 +638,7 @@ Error readCommand(RunOptions &options) {
 
 Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   StringRef first = argc > 1 ? argv[1] : "";
-  if (is_contained({"convert", "report"}, first))
+  if (first == "convert")
     return notInThisVersion(("'phantom-run " + first + "'").str());
   // All of ours belong to a command; those of the top level are LLVM's own.
   cl::HideUnrelatedOptions(trainingFlags);
@@ -646,7 +649,8 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
       "Trains, evaluates and runs feed-forward models over ranks.\n\n"
       "  phantom-run train model.onnx --ranks 4 --ghost-width 8 --inputs x.npy --targets y.npy …\n"
       "  phantom-run compile model.onnx --ranks 4 --ghost-width 8 -o compiled\n"
-      "  phantom-run train compiled --inputs x.npy --targets y.npy …\n",
+      "  phantom-run train compiled --inputs x.npy --targets y.npy …\n"
+      "  phantom-run report log.jsonl … -o report.html\n",
       &stream, nullptr, nullptr, /*LongOptionsUseDoubleDash=*/true);
   if (!parsed) {
     StringRef line = StringRef(problems).trim().split('\n').first;
@@ -655,6 +659,12 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     return createStringError(line);
   }
   RunOptions options;
+  if (isReport()) {
+    options.command = Command::Report;
+    if (Error error = assign(options.report, readReportFlags()))
+      return error;
+    return options;
+  }
   if (trainCommand)
     options.command = Command::Train;
   else if (evalCommand)
@@ -665,7 +675,7 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     options.command = Command::Compile;
   else
     return createStringError(
-        "name a command: train, eval, infer or compile; 'phantom-run train --help' lists its flags");
+        "name a command: train, eval, infer, compile or report; 'phantom-run train --help' lists its flags");
   options.model = model;
   if (options.model.empty())
     return createStringError("name a model (.onnx or .mlir)");

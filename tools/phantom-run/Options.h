@@ -11,13 +11,14 @@
 
 #include "phantom-rt/CompiledFolder.h"
 #include "phantom-rt/GpuRuntime.h"
+#include "phantom-rt/Report.h"
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
 #include "phantom/Target/ONNX/Export.h"
 
 namespace phantom::run {
 
-enum class Command { Train, Eval, Infer, Compile };
+enum class Command { Train, Eval, Infer, Compile, Report };
 
 enum class Device {
   Cpu,
@@ -45,6 +46,7 @@ struct RunOptions {
   onnx::ExportForm saveForm = onnx::ExportForm::Dense;
   std::string summaryFile;
   std::string strategyName;
+  rt::ReportOptions report; ///< of report, which uses nothing else
   bool strict = false;
   bool autotune = false; ///< measure which library computes each GEMM fastest
 

@@ -183,6 +183,7 @@ Expected<int> runCommand(RunOptions &options, const rt::Program &program, const 
       return error;
     return 0;
   case Command::Compile:
+  case Command::Report:
     break;
   }
   llvm_unreachable("unknown command");
@@ -225,12 +226,26 @@ Expected<int> runOnGpus(RunOptions &options) {
   return status;
 }
 
+Error report(const rt::ReportOptions &options) {
+  Expected<std::vector<std::string>> notes = rt::writeReport(options);
+  if (!notes)
+    return notes.takeError();
+  for (const std::string &note : *notes)
+    errs() << "phantom-run: note: " << note << "\n";
+  return Error::success();
+}
+
 Expected<int> runTool(int argc, char **argv) {
   Expected<RunOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return options.takeError();
   if (options->command == Command::Compile) {
     if (Error error = writeCompiled(*options))
+      return error;
+    return 0;
+  }
+  if (options->command == Command::Report) {
+    if (Error error = report(options->report))
       return error;
     return 0;
   }

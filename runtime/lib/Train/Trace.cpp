@@ -8,45 +8,226 @@
 
 #include "Trace.h"
 
-#include "CommandLabel.h"
+#include "../Core/ProgramNames.h"
 #include "phantom-rt/AtomicFile.h"
+#include "phantom-rt/Communicator.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
+
+#include <algorithm>
+#include <variant>
 
 using namespace llvm;
 
 namespace phantom::rt {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What a trace says of a command, but for when it ran.
+struct Label {
+  std::string name, location;
+  StringRef category;
+  StreamKind stream = StreamKind::Compute;
+  json::Object arguments;
+};
+
+/// Labels of the commands of a program.
+class Labels {
+public:
+  explicit Labels(const Program &program) : program(program) {}
+
+  Label operator()(const GemmCommand &gemm) const;
+  Label operator()(const KernelCommand &kernel) const;
+  Label operator()(const ExchangeStartCommand &start) const { return ofExchange("start ", start.exchange); }
+  Label operator()(const ExchangeWaitCommand &wait) const {
+    Label label = ofExchange("wait ", wait.exchange);
+    label.category = "wait";
+    return label;
+  }
+  Label operator()(const CollectiveCommand &collective) const {
+    Label label = ofExchange("", collective.exchange);
+    label.stream = collective.stream;
+    return label;
+  }
+  Label operator()(const EventRecordCommand &record) const {
+    return {"record event " + std::to_string(record.event), "", "event", record.stream, {}};
+  }
+  Label operator()(const EventWaitCommand &wait) const {
+    return {"wait event " + std::to_string(wait.event), "", "wait", wait.stream, {}};
+  }
+
+private:
+  Label ofExchange(const Twine &verb, uint32_t index) const;
+
+  const Program &program;
+};
+
+/// Writes the events of one rank, which is a process of the trace; its streams are the threads.
+class RankWriter {
+public:
+  RankWriter(json::OStream &json, const Program &program, const Function &function, int64_t rank,
+             Clock::time_point origin)
+      : json(json), program(program), function(function), rank(rank), origin(origin) {}
+
+  void writeNames();
+  void writeCommands(ArrayRef<CommandTiming> timings);
+
+private:
+  void writeName(StringRef what, StreamKind stream, StringRef name);
+  void writeEvent(const Label &label, Clock::time_point begin, Clock::time_point end);
+  void writeTime(StringRef key, Clock::duration time);
+  Label labelOf(const CommandTiming &timing) const {
+    return std::visit(Labels(program), function.commands[timing.command]);
+  }
+
+  json::OStream &json;
+  const Program &program;
+  const Function &function;
+  int64_t rank;
+  Clock::time_point origin;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Commands
+//===----------------------------------------------------------------------===//
+
+static std::string at(const Twine &what, StringRef location) {
+  return location.empty() ? what.str() : (what + " " + location).str();
+}
+
+Label Labels::operator()(const GemmCommand &gemm) const {
+  const std::string shape = (Twine(gemm.m) + "x" + Twine(gemm.n) + "x" + Twine(gemm.k)).str();
+  const int64_t results = gemm.m * gemm.n * (gemm.accumulate ? 2 : 1) + (gemm.bias ? gemm.n : 0);
+  json::Object arguments{{"shape", shape},
+                         {"flops", 2 * gemm.m * gemm.n * gemm.k},
+                         {"bytes", (gemm.m * gemm.k + gemm.k * gemm.n + results) * byteWidth(gemm.element)}};
+  if (gemm.epilogue != Epilogue::None)
+    arguments["epilogue"] = nameOf(gemm.epilogue);
+  return {at("gemm " + shape, gemm.location), gemm.location, "gemm", gemm.stream, std::move(arguments)};
+}
+
+Label Labels::operator()(const KernelCommand &kernel) const {
+  json::Object arguments{{"buffers", int64_t(kernel.arguments.size())}};
+  if (program.device == DeviceKind::Gpu) {
+    int64_t bytes = 0;
+    for (const KernelArgument &argument : program.kernelArguments[kernel.kernel])
+      bytes += argument.bytes * (int64_t(argument.reads) + int64_t(argument.writes));
+    arguments["bytes"] = bytes;
+    arguments["blocks"] = kernel.shape.blocks;
+    arguments["threads"] = kernel.shape.threads;
+  }
+  return {at(program.kernels[kernel.kernel], kernel.location), kernel.location, "kernel", kernel.stream,
+          std::move(arguments)};
+}
+
+Label Labels::ofExchange(const Twine &verb, uint32_t index) const {
+  const Exchange &exchange = program.exchanges[index];
+  return {at(verb + kindName(exchange.kind), exchange.location), exchange.location, "exchange",
+          StreamKind::Compute,
+          json::Object{{"exchange", exchange.name},
+                       {"elements", fullElements(exchange, program.ranks)},
+                       {"bytes", bytesFromPeers(exchange, program.ranks)}}};
+}
+
+//===----------------------------------------------------------------------===//
+// Events
+//===----------------------------------------------------------------------===//
+
+void RankWriter::writeName(StringRef what, StreamKind stream, StringRef name) {
+  json.object([&] {
+    json.attribute("name", what);
+    json.attribute("ph", "M");
+    json.attribute("pid", rank);
+    json.attribute("tid", int64_t(stream));
+    json.attributeObject("args", [&] { json.attribute("name", name); });
+  });
+}
+
+void RankWriter::writeNames() {
+  writeName("process_name", StreamKind::Compute, "rank " + std::to_string(rank));
+  if (program.device == DeviceKind::Cpu)
+    return writeName("thread_name", StreamKind::Compute, "commands");
+  for (StreamKind stream : {StreamKind::Compute, StreamKind::Exchange})
+    writeName("thread_name", stream, nameOf(stream));
+}
+
+/// In microseconds, as the format wants, and to the nanosecond: an event that ends where the next one begins
+/// must not reach into it.
+void RankWriter::writeTime(StringRef key, Clock::duration time) {
+  const int64_t nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+  std::string text;
+  raw_string_ostream(text) << format("%lld.%03lld", (long long)(nanoseconds / 1000),
+                                     (long long)(nanoseconds % 1000));
+  json.attributeBegin(key);
+  json.rawValue(text);
+  json.attributeEnd();
+}
+
+void RankWriter::writeEvent(const Label &label, Clock::time_point begin, Clock::time_point end) {
+  json.object([&] {
+    json.attribute("name", label.name);
+    json.attribute("cat", label.category);
+    json.attribute("ph", "X");
+    json.attribute("pid", rank);
+    json.attribute("tid", int64_t(label.stream));
+    writeTime("ts", begin - origin);
+    writeTime("dur", end - begin);
+    json.attribute("args", json::Object(label.arguments));
+  });
+}
+
+void RankWriter::writeCommands(ArrayRef<CommandTiming> timings) {
+  int64_t run = 0;
+  while (!timings.empty()) {
+    // Each run of the function begins with its first command.
+    const auto *next = find_if(timings.drop_front(), [&](const CommandTiming &timing) {
+      return timing.command <= timings.front().command;
+    });
+    ArrayRef<CommandTiming> commands = timings.take_front(size_t(next - timings.begin()));
+    timings = timings.drop_front(commands.size());
+
+    Label whole{function.name, "", "run", StreamKind::Compute, json::Object{{"run", ++run}}};
+    Clock::time_point begin = Clock::time_point::max(), end = Clock::time_point::min();
+    std::vector<Label> labels;
+    for (const CommandTiming &timing : commands) {
+      Label &label = labels.emplace_back(labelOf(timing));
+      label.arguments["command"] = int64_t(timing.command);
+      label.arguments["location"] = label.location;
+      if (label.stream != whole.stream)
+        continue;
+      begin = std::min(begin, timing.begin);
+      end = std::max(end, timing.end);
+    }
+    if (begin <= end)
+      writeEvent(whole, begin, end);
+    for (auto [timing, label] : zip_equal(commands, labels))
+      writeEvent(label, timing.begin, timing.end);
+  }
+}
+
 Error writeTrace(StringRef path, const Program &program, ArrayRef<TracedFunction> functions,
-                 std::chrono::steady_clock::time_point origin) {
-  auto microseconds = [](auto duration) {
-    return std::chrono::duration<double, std::micro>(duration).count();
-  };
+                 Clock::time_point origin) {
   return writeFileAtomically(path, [&](raw_ostream &out) {
     json::OStream json(out);
     json.object([&] {
+      json.attributeObject("otherData", [&] {
+        json.attribute("model", program.model);
+        json.attribute("strategy", program.strategy);
+        json.attribute("ranks", program.ranks);
+      });
       json.attributeArray("traceEvents", [&] {
-        auto each = [&](auto visit) {
-          for (const TracedFunction &traced : functions)
-            for (size_t rank = 0; rank < traced.timings.size(); ++rank)
-              for (const CommandTiming &timing : traced.timings[rank])
-                visit(traced.function, rank, timing);
-        };
-        each([&](const Function &function, size_t rank, const CommandTiming &timing) {
-          const CommandLabel label = labelOf(program, function.commands[timing.command]);
-          json.object([&] {
-            json.attribute("name", label.name);
-            json.attribute("cat", label.category);
-            json.attribute("ph", "X");
-            json.attribute("pid", 0);
-            json.attribute("tid", int64_t(rank));
-            json.attribute("ts", microseconds(timing.begin - origin));
-            json.attribute("dur", microseconds(timing.end - timing.begin));
-            json.attributeObject("args", [&] {
-              json.attribute("command", int64_t(timing.command));
-              json.attribute("location", label.location);
-            });
-          });
-        });
+        for (const TracedFunction &traced : functions)
+          for (auto [rank, measured] : enumerate(traced.timings)) {
+            RankWriter writer(json, program, traced.function, int64_t(rank), origin);
+            if (&traced == functions.begin())
+              writer.writeNames();
+            writer.writeCommands(measured);
+          }
       });
     });
   });

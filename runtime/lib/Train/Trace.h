@@ -24,8 +24,8 @@ struct TracedFunction {
   llvm::ArrayRef<std::vector<CommandTiming>> timings; ///< by rank
 };
 
-/// Writes what the ranks measured as a Chrome trace: one row per rank, one
-/// event per command, times in microseconds since `origin`.
+/// Writes what the ranks measured as a Chrome trace: a process per rank with a thread per stream, an event
+/// per command inside one per run of a function, times in microseconds since `origin`.
 llvm::Error writeTrace(llvm::StringRef path, const Program &program, llvm::ArrayRef<TracedFunction> functions,
                        std::chrono::steady_clock::time_point origin);
 

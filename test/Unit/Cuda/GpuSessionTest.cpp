@@ -118,11 +118,19 @@ TEST_F(GpuSessionTest, TracesCollectivesAndEvents) {
   auto buffer = llvm::MemoryBuffer::getFile(traced.traceFile);
   const llvm::json::Value trace = value(llvm::json::parse((*buffer)->getBuffer()));
   const llvm::json::Array &events = *trace.getAsObject()->getArray("traceEvents");
-  ASSERT_EQ(events.size(), 2 * program.functions[0].commands.size());
+  // Of each rank: the names of a process and two threads, one run, its commands.
+  ASSERT_EQ(events.size(), 2 * (3 + 1 + program.functions[0].commands.size()));
   std::vector<std::string> names;
   for (const llvm::json::Value &event : events)
     names.push_back(event.getAsObject()->getString("name")->str());
-  const std::vector<std::string> first(names.begin(), names.begin() + 6);
-  EXPECT_EQ(first, (std::vector<std::string>{"gemm 4x8x8", "record event 0", "wait event 0", "ghosts",
-                                             "record event 1", "wait event 1"}));
+  const std::vector<std::string> first(names.begin(), names.begin() + 10);
+  EXPECT_EQ(first,
+            (std::vector<std::string>{"process_name", "thread_name", "thread_name", "train_step",
+                                      "gemm 4x8x8 test.mlir:gemm", "record event 0", "wait event 0",
+                                      "all-gather test.mlir:ghosts", "record event 1", "wait event 1"}));
+  auto threadOf = [&](size_t event) { return events[event].getAsObject()->getInteger("tid"); };
+  EXPECT_EQ(threadOf(4), 0) << "the stream of GEMMs";
+  EXPECT_EQ(threadOf(6), 1) << "the exchange's stream waits";
+  EXPECT_EQ(threadOf(7), 1);
+  EXPECT_EQ(threadOf(9), 0) << "the other one waits for it";
 }

@@ -204,8 +204,15 @@ TEST_F(SessionTest, WritesTraceAndSummary) {
   auto trace = llvm::MemoryBuffer::getFile(traced.traceFile);
   ASSERT_TRUE(bool(trace));
   llvm::json::Value parsed = value(llvm::json::parse((*trace)->getBuffer()));
-  // Two steps of six commands on two ranks.
-  EXPECT_EQ(parsed.getAsObject()->getArray("traceEvents")->size(), 24u);
+  std::map<std::string, int> categories, phases;
+  for (const llvm::json::Value &event : *parsed.getAsObject()->getArray("traceEvents")) {
+    ++phases[event.getAsObject()->getString("ph")->str()];
+    ++categories[event.getAsObject()->getString("cat").value_or("").str()];
+  }
+  // Two steps of six commands on two ranks, each in an event of its own; names of two processes and threads.
+  EXPECT_EQ(phases, (std::map<std::string, int>{{"X", 28}, {"M", 4}}));
+  EXPECT_EQ(categories["run"], 4);
+  EXPECT_EQ(categories["wait"], 4);
   ASSERT_SUCCESS(
       writeSummary(folder.file("s.json"), executable.program, report, EvaluationReport{9, 0.25, 0.5}));
   auto text = llvm::MemoryBuffer::getFile(folder.file("s.json"));
