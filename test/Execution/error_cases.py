@@ -205,7 +205,6 @@ def cases(options):
         "communicator-mpi": bad_flags(["not in this version"], communicator="mpi"),
         "precision-bf16": bad_flags(["not in this version"], precision="bf16"),
         "data-parallel": bad_flags(["not in this version"], data_parallel=2),
-        "convert": command_not_in_this_version("convert", "model.onnx"),
         "report": command_not_in_this_version("report", "log.jsonl"),
     }
     for name, run in listed.items():

@@ -25,7 +25,9 @@ cl::SubCommand trainCommand("train", "train a model on data, and evaluate it on 
 cl::SubCommand evalCommand("eval", "print a model's loss and accuracy on data");
 cl::SubCommand inferCommand("infer", "write a model's outputs for data");
 cl::SubCommand compileCommand("compile", "write a folder that the other commands run without compiling");
-cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand, &compileCommand};
+cl::SubCommand convertCommand("convert", "make a phantom model of a dense one, and print what that loses");
+cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand, &compileCommand, &convertCommand};
+cl::SubCommandGroup onRanks{&trainCommand, &evalCommand, &inferCommand, &convertCommand};
 cl::SubCommandGroup running{&trainCommand, &evalCommand, &inferCommand};
 cl::SubCommandGroup withLoss{&trainCommand, &evalCommand, &compileCommand};
 cl::SubCommandGroup withTargets{&trainCommand, &evalCommand};
@@ -33,6 +35,8 @@ cl::SubCommandGroup withOptimizer{&trainCommand, &compileCommand};
 cl::SubCommandGroup trainOnly{&trainCommand};
 cl::SubCommandGroup inferOnly{&inferCommand};
 cl::SubCommandGroup compileOnly{&compileCommand};
+cl::SubCommandGroup convertOnly{&convertCommand};
+cl::SubCommandGroup making{&trainCommand, &convertCommand};
 
 cl::OptionCategory partitionFlags("Partition"), dataFlags("Data"), trainingFlags("Training"),
     outputFlags("Output"), executionFlags("Execution");
@@ -113,10 +117,10 @@ Text communicator("communicator", everywhere, executionFlags, "NAME",
                   "threads on cpu, nccl on cuda, sim on sim; loopback: all ranks on one GPU (by the device)");
 Text simSeed("sim-seed", running, executionFlags, "S",
              "the order in which --device sim runs what may run (0)", "0");
-Text timeout("timeout", running, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
+Text timeout("timeout", onRanks, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
              "120");
-Text bind("bind", running, executionFlags, "KIND", "core (a core per rank) or none", "core");
-Text threadsPerRank("threads-per-rank", running, executionFlags, "N", "threads of each rank's GEMMs (1)",
+Text bind("bind", onRanks, executionFlags, "KIND", "core (a core per rank) or none", "core");
+Text threadsPerRank("threads-per-rank", onRanks, executionFlags, "N", "threads of each rank's GEMMs (1)",
                     "1");
 Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
@@ -127,6 +131,8 @@ Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
                  "fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
+Text converted("o", convertOnly, outputFlags, "F.safetensors | F.onnx",
+               "what to write: parameters, or a model");
 Text commands("commands", compileOnly, outputFlags, "NAME[,...]",
               "what the folder can do: train, eval, infer (all of them)", "train,eval,infer");
 Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
@@ -134,14 +140,14 @@ Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
 Text log("log", trainOnly, outputFlags, "F.jsonl", "one JSON object per step");
 Text trace("trace", trainOnly, outputFlags, "F.json", "Chrome trace of the first 10 steps");
 Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
-Text summaryFile("summary", trainOnly, outputFlags, "F.json", "what the run came to, as one JSON object");
+Text summaryFile("summary", making, outputFlags, "F.json", "what the run came to, as one JSON object");
 Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
                    "gradients at the first values, of the first batch in file order");
 Text save("save", trainOnly, outputFlags, "F.safetensors | F.onnx",
           "trained parameters, or the trained model");
-Switch dense("dense", trainOnly, outputFlags, "--save F.onnx: one weight per layer (the default)");
-Switch factored("factored", trainOnly, outputFlags,
-                "--save F.onnx: phantom layers as their factors, smaller and faster");
+Switch dense("dense", making, outputFlags, "a saved F.onnx: one weight per layer (the default)");
+Switch factored("factored", making, outputFlags,
+                "a saved F.onnx: phantom layers as their factors, smaller and faster");
 Switch quiet("quiet", running, outputFlags, "no progress");
 
 Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR",
@@ -403,12 +409,14 @@ Error readLoss(RunOptions &options) {
                                                               {"bce", LossKind::Bce}}));
 }
 
-Error readSave(RunOptions &options) {
-  options.saveFile = save;
+/// Of the file that `flag` names.
+Error readSave(RunOptions &options, const Text &flag) {
+  options.saveFile = flag;
   if (dense && factored)
     return createStringError("give one of --dense and --factored");
   if ((dense || factored) && !options.savesOnnx())
-    return createStringError(Twine(dense ? "--dense" : "--factored") + " needs --save F.onnx");
+    return createStringError(Twine(dense ? "--dense" : "--factored") + " needs " +
+                             (flag.ArgStr.size() > 1 ? "--" : "-") + flag.ArgStr + " F.onnx");
   if (factored)
     options.saveForm = onnx::ExportForm::Factored;
   return Error::success();
@@ -472,8 +480,8 @@ Error readTraining(RunOptions &options) {
   train.machineFile = machine;
   train.progress = !quiet;
   options.gradientsFile = dumpGradients;
-  if (Error error =
-          firstError({[&] { return readSave(options); }, [&] { return readCheckpoints(train.checkpoints); }}))
+  if (Error error = firstError(
+          {[&] { return readSave(options, save); }, [&] { return readCheckpoints(train.checkpoints); }}))
     return error;
   options.summaryFile = summaryFile;
   std::vector<std::string> &functions = options.compile.functions = {"train_step"};
@@ -509,10 +517,29 @@ Error readCompile(RunOptions &options) {
   return readOptimizer(options);
 }
 
+Error readConvert(RunOptions &options) {
+  if (!converted.given() ||
+      !(StringRef(converted).ends_with(".safetensors") || StringRef(converted).ends_with(".onnx")))
+    return createStringError("-o is missing or names no file to write: give -o F.safetensors or -o F.onnx");
+  if (options.isCompiled)
+    return createStringError("'" + options.model + "' is a compiled folder; convert the model itself");
+  if (options.device != Device::Cpu)
+    return flagError(device, "convert runs on the CPU; leave the flag out");
+  if (options.compile.strategy != Strategy::Phantom)
+    return flagError(strategy, "convert makes phantom layers; leave the flag out");
+  if (init.getValue() != "from-dense")
+    return flagError(init, "convert starts from the dense weights; leave the flag out");
+  options.compile.functions = {"forward"};
+  options.summaryFile = summaryFile;
+  return readSave(options, converted);
+}
+
 Error readCommand(RunOptions &options) {
   switch (options.command) {
   case Command::Compile:
     return readCompile(options);
+  case Command::Convert:
+    return readConvert(options);
   case Command::Train:
     return readTraining(options);
   case Command::Eval:
@@ -536,7 +563,7 @@ Error readCommand(RunOptions &options) {
 
 Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   StringRef first = argc > 1 ? argv[1] : "";
-  if (is_contained({"convert", "report"}, first))
+  if (first == "report")
     return notInThisVersion(("'phantom-run " + first + "'").str());
   // All of ours belong to a command; those of the top level are LLVM's own.
   cl::HideUnrelatedOptions(trainingFlags);
@@ -547,7 +574,8 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
       "Trains, evaluates and runs feed-forward models over ranks.\n\n"
       "  phantom-run train model.onnx --ranks 4 --ghost-width 8 --inputs x.npy --targets y.npy …\n"
       "  phantom-run compile model.onnx --ranks 4 --ghost-width 8 -o compiled\n"
-      "  phantom-run train compiled --inputs x.npy --targets y.npy …\n",
+      "  phantom-run train compiled --inputs x.npy --targets y.npy …\n"
+      "  phantom-run convert model.onnx --ranks 4 --ghost-width 8 -o converted.safetensors\n",
       &stream, nullptr, nullptr, /*LongOptionsUseDoubleDash=*/true);
   if (!parsed) {
     StringRef line = StringRef(problems).trim().split('\n').first;
@@ -564,9 +592,11 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     options.command = Command::Infer;
   else if (compileCommand)
     options.command = Command::Compile;
+  else if (convertCommand)
+    options.command = Command::Convert;
   else
     return createStringError(
-        "name a command: train, eval, infer or compile; 'phantom-run train --help' lists its flags");
+        "name a command: train, eval, infer, compile or convert; 'phantom-run train --help' lists its flags");
   options.model = model;
   if (options.model.empty())
     return createStringError("name a model (.onnx or .mlir)");

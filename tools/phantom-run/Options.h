@@ -17,7 +17,7 @@
 
 namespace phantom::run {
 
-enum class Command { Train, Eval, Infer, Compile };
+enum class Command { Train, Eval, Infer, Compile, Convert };
 
 enum class Device {
   Cpu,
@@ -41,7 +41,7 @@ struct RunOptions {
   rt::DataFiles inference;
   std::vector<rt::NamedFile> outputs; ///< of infer
   std::string gradientsFile;          ///< --dump-gradients
-  std::string saveFile;               ///< .safetensors, or .onnx
+  std::string saveFile;               ///< --save, or what convert writes: .safetensors, or .onnx
   onnx::ExportForm saveForm = onnx::ExportForm::Dense;
   std::string summaryFile;
   std::string strategyName;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Convert.h"
 #include "Gpu.h"
 #include "Options.h"
 #include "Save.h"
@@ -152,6 +153,21 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
   return std::move(loaded->compiled);
 }
 
+Error convert(const RunOptions &options, const rt::Program &program, const Saver &saver,
+              rt::Session &session) {
+  Expected<rt::ConversionReport> report = measureConversion(program, session);
+  if (!report)
+    return report.takeError();
+  if (report->layers.empty())
+    if (Error error = noEffect(options, "convert had no effect: no layer became a phantom layer (" +
+                                            Twine(options.compile.ranks) + " ranks)"))
+      return error;
+  if (Error error = saver.save(session))
+    return error;
+  print(outs(), *report);
+  return options.summaryFile.empty() ? Error::success() : rt::writeSummary(options.summaryFile, *report);
+}
+
 Expected<int> runCommand(RunOptions &options, const rt::Program &program, const Saver &saver,
                          rt::Session &session) {
   switch (options.command) {
@@ -166,6 +182,10 @@ Expected<int> runCommand(RunOptions &options, const rt::Program &program, const 
   }
   case Command::Infer:
     if (Error error = session.infer(options.inference, options.outputs))
+      return error;
+    return 0;
+  case Command::Convert:
+    if (Error error = convert(options, program, saver, session))
       return error;
     return 0;
   case Command::Compile:

@@ -1,0 +1,23 @@
+//===- Convert.h - From a dense model to a phantom one ----------*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PHANTOM_RUN_CONVERT_H
+#define PHANTOM_RUN_CONVERT_H
+
+#include "Options.h"
+
+#include "phantom-rt/ConversionReport.h"
+
+namespace phantom::run {
+
+/// What the phantom layers of a session, at their first values, lose against the dense weights.
+llvm::Expected<rt::ConversionReport> measureConversion(const rt::Program &program, rt::Session &session);
+
+} // namespace phantom::run
+
+#endif // PHANTOM_RUN_CONVERT_H
