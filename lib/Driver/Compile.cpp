@@ -17,6 +17,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -90,9 +91,8 @@ mlir::FailureOr<OwningOpRef<ModuleOp>> readModel(StringRef path, mlir::MLIRConte
   return phantom::onnx::importOnnxModel(path, context, import);
 }
 
-/// The model's own batch, or 32 where it leaves it open.
-int64_t defaultBatch(ModuleOp module) {
-  constexpr int64_t open = 32;
+/// The model's own batch, or `open` where it leaves it open.
+int64_t defaultBatch(ModuleOp module, int64_t open) {
   auto forward = module.lookupSymbol<FuncOp>("forward");
   if (!forward)
     return open;
@@ -196,8 +196,10 @@ void resolveSources(phantom::rt::Program &program, StringRef model) {
     }
 }
 
+/// `change`, if set, gets the module before it is lowered.
 template <typename Device>
-Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::CompileOptions &options) {
+Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::CompileOptions &options,
+                                               function_ref<mlir::LogicalResult(ModuleOp)> change = nullptr) {
   mlir::DialectRegistry registry;
   phantom::registerAllDialects(registry);
   // Modules are small: threads would cost more than they give.
@@ -215,8 +217,9 @@ Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::C
   const int64_t classes = classCount(**module);
   OwningOpRef<ModuleOp> dense = options.onCompiled ? (*module)->clone() : ModuleOp();
   PassManager front(&context, "builtin.module");
-  buildPipeline(front, options, options.batchSize ? options.batchSize : defaultBatch(**module));
-  if (failed(front.run(**module)) || diagnostics.failed())
+  buildPipeline(front, options,
+                options.batchSize ? options.batchSize : defaultBatch(**module, options.openBatch));
+  if (failed(front.run(**module)) || (change && failed(change(**module))) || diagnostics.failed())
     return diagnostics.error("cannot partition or differentiate '" + model + "'");
   for (auto function : make_early_inc_range((*module)->getOps<FuncOp>()))
     if (!is_contained(options.functions, function.getName()))
@@ -247,6 +250,36 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
 Expected<phantom::CompiledGpuProgram> phantom::compileModelForGpu(StringRef model,
                                                                   const CompileOptions &options) {
   return compileFor<GpuDevice>(model, options);
+}
+
+Expected<phantom::CompiledActivations> phantom::compileActivations(StringRef model,
+                                                                   const CompileOptions &options,
+                                                                   ArrayRef<std::string> layers,
+                                                                   int64_t batchSize) {
+  CompileOptions dense = options;
+  dense.ranks = 1;
+  dense.init = InitStart::FromDense;
+  dense.functions = {"forward"};
+  dense.loss.reset();
+  dense.openBatch = batchSize;
+  dense.batchSize = 0;
+  dense.remarks = false;
+  dense.onCompiled = nullptr;
+  CompiledActivations result;
+  Expected<CompiledProgram> compiled =
+      compileFor<CpuDevice>(model, dense, [&](ModuleOp module) -> mlir::LogicalResult {
+        auto exposed = mlir::phantom::exposeActivations(module.lookupSymbol<FuncOp>("forward"), layers);
+        if (failed(exposed))
+          return mlir::failure();
+        result.layers = std::move(*exposed);
+        PassManager pm(module.getContext(), "builtin.module");
+        pm.addPass(mlir::createCanonicalizerPass());
+        return pm.run(module);
+      });
+  if (!compiled)
+    return compiled.takeError();
+  result.compiled = std::move(*compiled);
+  return result;
 }
 
 std::string phantom::printModel(ModuleOp model) {

@@ -15,8 +15,10 @@
 
 namespace phantom::run {
 
-/// What the phantom layers of a session, at their first values, lose against the dense weights.
-llvm::Expected<rt::ConversionReport> measureConversion(const rt::Program &program, rt::Session &session);
+/// Gives the phantom layers of a new session their calibrated start, where there are calibration data.
+/// Reports on what they lose against the dense weights.
+llvm::Expected<rt::ConversionReport> startFromDense(const RunOptions &options, const rt::Program &program,
+                                                    rt::Session &session);
 
 } // namespace phantom::run
 

@@ -75,6 +75,8 @@ Text inputs("inputs", running, dataFlags, "[NAME=]F.npy[,...]",
 Text constants("constants", everywhere, dataFlags, "NAME=F.npy[,...]",
                "inputs that become constants of the model: shapes, axes, single numbers");
 Text targets("targets", withTargets, dataFlags, "F.npy", "classes, or values of the output's shape");
+Text calibration("calibration", making, dataFlags, "[NAME=]F.npy[,...]",
+                 "model inputs on which phantom layers shall start near the dense ones");
 Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
 Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy", "held-out targets");
 Text batchSize("batch-size", everywhere, dataFlags, "B",
@@ -456,6 +458,18 @@ Error readCheckpoints(rt::CheckpointOptions &options) {
   return assign(options.keep, integer(keepCheckpoints, 1));
 }
 
+Error readCalibration(RunOptions &options) {
+  if (!calibration.given())
+    return Error::success();
+  if (options.isCompiled)
+    return flagError(calibration,
+                     "'" + options.model +
+                         "' is compiled; give it what convert writes: --init from-file=F.safetensors");
+  if (init.getValue() != "from-dense")
+    return flagError(calibration, "only with --init from-dense");
+  return readData(calibration, nullptr, options.calibration);
+}
+
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
   if (Error error = firstError({[&] { return readData(inputs, &targets, train.data); },
@@ -480,8 +494,9 @@ Error readTraining(RunOptions &options) {
   train.machineFile = machine;
   train.progress = !quiet;
   options.gradientsFile = dumpGradients;
-  if (Error error = firstError(
-          {[&] { return readSave(options, save); }, [&] { return readCheckpoints(train.checkpoints); }}))
+  if (Error error =
+          firstError({[&] { return readSave(options, save); }, [&] { return readCalibration(options); },
+                      [&] { return readCheckpoints(train.checkpoints); }}))
     return error;
   options.summaryFile = summaryFile;
   std::vector<std::string> &functions = options.compile.functions = {"train_step"};
@@ -531,6 +546,8 @@ Error readConvert(RunOptions &options) {
     return flagError(init, "convert starts from the dense weights; leave the flag out");
   options.compile.functions = {"forward"};
   options.summaryFile = summaryFile;
+  if (Error error = readCalibration(options))
+    return error;
   return readSave(options, converted);
 }
 

@@ -39,6 +39,7 @@ struct RunOptions {
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none
   rt::DataFiles inference;
+  rt::DataFiles calibration;          ///< of the start of phantom layers; no inputs: none
   std::vector<rt::NamedFile> outputs; ///< of infer
   std::string gradientsFile;          ///< --dump-gradients
   std::string saveFile;               ///< --save, or what convert writes: .safetensors, or .onnx

@@ -54,6 +54,15 @@ void print(const rt::EvaluationReport &report) {
 
 Expected<int> train(const RunOptions &options, const rt::Program &program, const Saver &saver,
                     rt::Session &session) {
+  if (!options.calibration.inputs.empty()) {
+    Expected<rt::ConversionReport> report = startFromDense(options, program, session);
+    if (!report)
+      return report.takeError();
+    if (report->layers.empty())
+      if (Error error = noEffect(options, "--calibration had no effect: no layer became a phantom layer"))
+        return error;
+    print(outs(), *report);
+  }
   if (!options.gradientsFile.empty())
     if (Expected<double> loss = session.dumpGradients(options.train.data, options.gradientsFile); !loss)
       return loss.takeError();
@@ -155,7 +164,7 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
 
 Error convert(const RunOptions &options, const rt::Program &program, const Saver &saver,
               rt::Session &session) {
-  Expected<rt::ConversionReport> report = measureConversion(program, session);
+  Expected<rt::ConversionReport> report = startFromDense(options, program, session);
   if (!report)
     return report.takeError();
   if (report->layers.empty())

@@ -9,6 +9,7 @@
 #ifndef PHANTOM_DRIVER_COMPILE_H
 #define PHANTOM_DRIVER_COMPILE_H
 
+#include "phantom/Dialect/Phantom/Transforms/ExposeActivations.h"
 #include "phantom/Driver/Optimizations.h"
 #include "phantom/Pipelines/Pipelines.h"
 #include "phantom/Target/CPU/Compile.h"
@@ -39,7 +40,8 @@ struct CompileOptions {
   FirstLayer firstLayer = FirstLayer::Dense;
   LastLayer lastLayer = LastLayer::Reduce;
   InitStart init = InitStart::FromDense;
-  int64_t batchSize = 0;              ///< 0: the model's own, or 32
+  int64_t batchSize = 0;              ///< 0: the model's own, or `openBatch`
+  int64_t openBatch = 32;             ///< of a model that leaves its batch open
   std::vector<std::string> functions; ///< to compile: "forward", "evaluate", "gradients", "train_step"
   std::string trainable, frozen;      ///< globs over parameter names; empty: as the model says, none
   std::optional<LossKind> loss;       ///< needed by all but "forward"
@@ -66,6 +68,17 @@ llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model, const Compil
 
 /// As `compileModel`, for GPUs.
 llvm::Expected<CompiledGpuProgram> compileModelForGpu(llvm::StringRef model, const CompileOptions &options);
+
+/// A program that computes the inputs of layers of the dense model.
+struct CompiledActivations {
+  CompiledProgram compiled; ///< its function "infer" returns them
+  std::vector<mlir::phantom::ExposedLayer> layers;
+};
+
+/// As `compileModel`, of the dense model on one rank; the partition and the functions of `options` do not
+/// matter. `batchSize` rows at once, or the model's own batch where that is fixed.
+llvm::Expected<CompiledActivations> compileActivations(llvm::StringRef model, const CompileOptions &options,
+                                                       llvm::ArrayRef<std::string> layers, int64_t batchSize);
 
 /// The text of a model that CompileOptions::onCompiled got.
 std::string printModel(mlir::ModuleOp model);

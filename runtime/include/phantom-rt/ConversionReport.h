@@ -20,6 +20,9 @@ struct LayerConversion {
   PhantomLayer layer;
   double offDiagonalError = 0; ///< of the blocks beside the diagonal, in the Frobenius norm
   double weightError = 0;      ///< of the whole weight
+  // Of the layer's output on calibration rows:
+  std::optional<double> outputError;      ///< with this start
+  std::optional<double> plainOutputError; ///< with the start that knows no calibration rows
 };
 
 LayerConversion compareWeights(const PhantomLayer &layer, const Matrix &dense, const Matrix &composed);
@@ -30,6 +33,7 @@ struct ConversionReport {
   std::vector<LayerConversion> layers;
   int64_t parameters = 0;      ///< of the phantom model, all ranks together
   int64_t denseParameters = 0; ///< of the dense one
+  int64_t calibrationRows = 0; ///< 0: none
 };
 
 /// A report on `layers` of the program.

@@ -9,6 +9,7 @@
 #ifndef PHANTOM_RT_MATRIX_H
 #define PHANTOM_RT_MATRIX_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>

@@ -31,7 +31,11 @@ LayerConversion compareWeights(const PhantomLayer &layer, const Matrix &dense, c
       (own ? diagonalError : error) += difference * difference;
       (own ? diagonal : whole) += value * value;
     }
-  return {layer, relative(error, whole), relative(error + diagonalError, whole + diagonal)};
+  LayerConversion conversion;
+  conversion.layer = layer;
+  conversion.offDiagonalError = relative(error, whole);
+  conversion.weightError = relative(error + diagonalError, whole + diagonal);
+  return conversion;
 }
 
 ConversionReport reportConversion(const Program &program, std::vector<LayerConversion> layers) {
@@ -73,7 +77,8 @@ void print(raw_ostream &out, const ConversionReport &report) {
     width = std::max(width, conversion.layer.name.size());
   out << left_justify("layer", width) << "  " << left_justify("out x in", 13) << "ghosts  "
       << left_justify("weights", 22) << left_justify("flops per row", 22)
-      << "error of the off-diagonal blocks, of the weight\n";
+      << "error of the off-diagonal blocks, of the weight"
+      << (report.calibrationRows ? ", of the output (uncalibrated)\n" : "\n");
   for (const LayerConversion &conversion : report.layers) {
     const PhantomLayer &layer = conversion.layer;
     const int64_t before = layer.denseWeights(), after = layer.weights();
@@ -81,10 +86,16 @@ void print(raw_ostream &out, const ConversionReport &report) {
         << left_justify(std::to_string(layer.out) + " x " + std::to_string(layer.in), 13)
         << format("%6lld  ", static_cast<long long>(layer.ghostWidth))
         << left_justify(change(before, after), 22) << left_justify(change(2 * before, 2 * after), 22)
-        << format("%.6f, %.6f\n", conversion.offDiagonalError, conversion.weightError);
+        << format("%.6f, %.6f", conversion.offDiagonalError, conversion.weightError);
+    if (conversion.outputError)
+      out << format(", %.6f (%.6f)", *conversion.outputError, *conversion.plainOutputError);
+    out << "\n";
   }
   out << report.layers.size() << " phantom layers on " << report.ranks << " ranks; parameters of the model "
-      << change(report.denseParameters, report.parameters) << "\n";
+      << change(report.denseParameters, report.parameters);
+  if (report.calibrationRows)
+    out << "; calibrated on " << report.calibrationRows << " rows";
+  out << "\n";
 }
 
 static void write(json::OStream &json, const LayerConversion &conversion) {
@@ -99,6 +110,10 @@ static void write(json::OStream &json, const LayerConversion &conversion) {
   json.attribute("flops_per_row", 2 * layer.weights());
   json.attribute("off_diagonal_error", conversion.offDiagonalError);
   json.attribute("weight_error", conversion.weightError);
+  if (conversion.outputError) {
+    json.attribute("output_error", *conversion.outputError);
+    json.attribute("plain_output_error", *conversion.plainOutputError);
+  }
 }
 
 Error writeSummary(StringRef path, const ConversionReport &report) {
@@ -109,6 +124,8 @@ Error writeSummary(StringRef path, const ConversionReport &report) {
       json.attribute("ranks", report.ranks);
       json.attribute("dense_parameters", report.denseParameters);
       json.attribute("parameters", report.parameters);
+      if (report.calibrationRows)
+        json.attribute("calibration_rows", report.calibrationRows);
       json.attributeArray("layers", [&] {
         for (const LayerConversion &conversion : report.layers)
           json.object([&] { write(json, conversion); });

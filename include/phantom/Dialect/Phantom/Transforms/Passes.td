@@ -126,6 +126,28 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
   ];
 }
 
+def PhantomExposeActivations : Pass<"phantom-expose-activations", "::mlir::ModuleOp"> {
+  let summary = "make the inputs of linear layers the only results of a dense model";
+  let description = [{
+    For each of `layers`, by the names that `phantom-partition` gives them (those of a packed layer's parts included), `@forward`
+    returns what the layer multiplies by its weight, and nothing else. Layers that share an input share a result, named after the
+    first of them; the inputs of a layer that is called several times are `fc1`, `fc1#2` and so on. What no result needs goes away
+    with the next canonicalization. Statistics of these values are what a calibrated start is made of.
+
+    ```mlir
+    func.func @forward(%x: …, …) -> (tensor<8x2xf32> {phantom.output = "y"}) {
+      %h = phantom.activation <relu> %z : tensor<8x4xf32>
+      %y = phantom.linear %h, %w bias %b : …
+      return %y
+    // becomes, with layers=fc2
+    func.func @forward(%x: …, …) -> (tensor<8x4xf32> {phantom.output = "fc2"}) {
+      …
+      return %h
+    ```
+  }];
+  let options = [ListOption<"layers", "layers", "std::string", "names of linear layers">];
+}
+
 def PhantomVerifyPartition : Pass<"phantom-verify-partition", "::mlir::ModuleOp"> {
   let summary = "check what op verifiers cannot: states through upstream ops and function boundaries";
   let description = [{
