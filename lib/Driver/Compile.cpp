@@ -121,6 +121,8 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
   train.strategy = options.strategy;
   train.ranks = options.ranks;
   train.ghostWidth = options.ghostWidth;
+  for (const auto &[layer, width] : options.ghostWidths)
+    train.ghostWidths.push_back(layer + "=" + std::to_string(width));
   train.select = options.select;
   train.firstLayer = options.firstLayer;
   train.lastLayer = options.lastLayer;
@@ -258,6 +260,7 @@ Expected<phantom::CompiledActivations> phantom::compileActivations(StringRef mod
                                                                    int64_t batchSize) {
   CompileOptions dense = options;
   dense.ranks = 1;
+  dense.ghostWidths.clear();
   dense.init = InitStart::FromDense;
   dense.functions = {"forward"};
   dense.loss.reset();

@@ -7,6 +7,7 @@
 # ===-----------------------------------------------------------------------=== #
 """phantom-run convert against NumPy: the weights of the phantom layers, what the report says of them, and the files.
 Factors have free signs and scales, so the weights that they compose are compared."""
+import itertools
 import json
 
 import numpy as np
@@ -332,6 +333,111 @@ def exact(options):
             check(layer["weight_error"] < 1e-6, f"{layer}")
 
 
+def uneven_model(path, rng):
+    """Three square layers between two others; the off-diagonal blocks of their weights have rank 1, 3, and all."""
+    graph, value = models.Graph(), "x"
+    weights = {}
+    for name, rank in (("first", None), ("a", 1), ("b", 3), ("c", None), ("last", None)):
+        weight = rng.standard_normal((32, 32)) / 6
+        if rank is not None:
+            low = rng.standard_normal((32, rank)) @ rng.standard_normal((rank, 32)) / 6
+            weight = np.where(np.eye(2, dtype=bool).repeat(16, 0).repeat(16, 1), weight, low)
+        weights[name] = weight.astype(np.float32)
+        result = "y" if name == "last" else None
+        value = graph.add("Gemm", value, graph.tensor(f"{name}.weight", weights[name]), transB=1, name=f"/{name}/Gemm",
+                          result=result)
+        if name != "last":
+            value = graph.add("Relu", value)
+    graph.save(path, {"x": ["batch", 32]}, {"y": ["batch", 32]})
+    return {name: value.astype(np.float64) for name, value in weights.items()}
+
+
+def best_widths(weights, ranks, steps):
+    """By exhaustion: of all widths with at most `steps` ghosts in sum, those that leave the least error."""
+    tails = {}
+    for name, weight in weights.items():
+        whole, squares = blocks(weight, ranks), 0
+        for i in range(ranks):
+            stack = np.concatenate([whole[j, :, i] for j in range(ranks) if j != i])
+            squares = squares + np.linalg.svd(stack, compute_uv=False)**2
+        squares /= np.linalg.norm(weight)**2
+        tails[name] = [squares[k:].sum() for k in range(len(squares) + 1)]
+    names = list(weights)
+    choices = [widths for widths in itertools.product(*(range(len(tails[name])) for name in names))
+               if sum(widths) <= steps]
+    error = lambda widths: sum(tails[name][k] for name, k in zip(names, widths))
+    least = min(map(error, choices))
+    return [dict(zip(names, widths)) for widths in choices if error(widths) <= least + 1e-9]
+
+
+def auto_case(unit):
+    """Square layers of equal cost: per ghost and layer 64 weights, 128 flops a row and one float a row, of the 512
+    weights and 1024 flops of each dense layer, and the 16 floats that each exchange of the tensor strategy sends."""
+    ranks, per_ghost, dense_layers = 2, {"parameters": 32, "flops": 32, "bytes": 1}[unit], 5
+    dense, square = {"parameters": (512, 256), "flops": (512, 256), "bytes": (16, 0)}[unit]
+
+    def run(options):
+        rng = np.random.default_rng(2)
+        with Scratch(options) as scratch:
+            weights = uneven_model(scratch.path("model.onnx"), rng)
+            inner = {name: weights[name] for name in "abc"}
+            # First and last layer cost the same in both strategies; the last one sends a sum of 32 floats.
+            fixed = {"parameters": 2 * 512, "flops": 2 * 512, "bytes": 32}[unit]
+            whole = {"parameters": dense_layers * 512, "flops": dense_layers * 512, "bytes": 3 * 16 + 32}[unit]
+            for steps in (0, 2, 7):
+                least = fixed + 3 * square
+                fraction = (least + (steps + 0.5) * per_ghost) / whole
+                flags = ["--ranks", ranks, "--ghost-width", "auto", "--budget", f"{unit}={fraction}"]
+                printed = scratch.run("convert", "model.onnx", *flags, "-o", "c.safetensors", "--summary",
+                                      "summary.json").stdout
+                widths = {layer["name"]: layer["ghost_width"] for layer in summary(scratch)["layers"]}
+                check(widths in best_widths(inner, ranks, steps), f"{unit}, {steps} ghosts: {widths}")
+                used = (least + sum(widths.values()) * per_ghost) / whole
+                check(f"{used:.4f} of the tensor strategy's" in printed, f"{used} is not in: {printed}")
+            check(widths["a"] <= 1 and widths["b"] <= 3, f"ghosts that gain nothing: {widths}")
+            expect_error(scratch, ["convert", "model.onnx", "--bind", "none", "--ranks", ranks, "--ghost-width", "auto",
+                                   "--budget", f"{unit}={0.9 * least / whole - 1e-6}", "-o", "d.safetensors"],
+                         "too small", f"{np.ceil(least / whole * 1e4) / 1e4:.4f}")
+
+    return f"convert/auto-{unit}", run
+
+
+def auto_use(options):
+    """The chosen widths in other commands: those that convert wrote, in any way of saying so, and in a folder."""
+    with Scratch(options) as scratch:
+        rng = np.random.default_rng(2)
+        uneven_model(scratch.path("model.onnx"), rng)
+        x = scratch.save("x.npy", decaying(rng, 40, 32))
+        scratch.save("t.npy", rng.standard_normal((40, 32)).astype(np.float32))
+        flags = ["--ranks", 2, "--ghost-width", "auto", "--budget", "parameters=0.8"]
+        train = ["--inputs", x, "--targets", "t.npy", "--loss", "mse", "--learning-rate", 0, "--steps", 1, "--save"]
+        scratch.run("convert", "model.onnx", *flags, "--calibration", x, "-o", "c.safetensors")
+        scratch.run("train", "model.onnx", *flags, "--calibration", x, *train, "trained.safetensors")
+        expected = safetensors.load(scratch.path("c.safetensors"))
+        check_same("trained.safetensors", expected, scratch)
+        widths = {name[:-len(".local")]: 0 for name in expected if name.endswith(".local")}
+        widths.update({name[:-len(".compressor")]: value.shape[1] for name, value in expected.items()
+                       if name.endswith(".compressor")})
+        check(len(set(widths.values())) > 1, f"equal widths: {widths}")
+        named = ",".join(f"{layer}={width}" for layer, width in widths.items())
+        for value in ("auto", named, f"{widths['c']}," + named.replace(f",c={widths['c']}", "")):
+            scratch.run("train", "model.onnx", "--ranks", 2, "--ghost-width", value, "--init",
+                        "from-file=c.safetensors", *train, "again.safetensors")
+            check_same("again.safetensors", expected, scratch)
+        process = scratch.tool("phantom-run", "compile", "model.onnx", *flags, "--loss", "mse", "-o", "folder")
+        check(process.returncode == 0, process.stderr)
+        scratch.run("train", "folder", *train, "folder.safetensors")
+        scratch.run("train", "model.onnx", *flags, *train, "model.safetensors")
+        check_same("folder.safetensors", safetensors.load(scratch.path("model.safetensors")), scratch)
+
+
+def check_same(name, expected, scratch):
+    actual = safetensors.load(scratch.path(name))
+    check(sorted(actual) == sorted(expected), f"{name}: {sorted(actual)}, expected {sorted(expected)}")
+    for tensor, value in expected.items():
+        check(np.array_equal(actual[tensor], value), f"{name}: other {tensor}")
+
+
 def bad(words, *arguments, model="model.onnx"):
     """A wrong command line; `arguments` come after the model."""
 
@@ -353,6 +459,9 @@ def cases(options):
     yield "convert/calibrated-blocks", calibrated_blocks
     yield "convert/one-row", one_row
     yield "convert/fixed-batch", fixed_batch
+    for unit in ("parameters", "flops", "bytes"):
+        yield auto_case(unit)
+    yield "convert/auto-use", auto_use
     output, good_rows = ["-o", "c.safetensors"], spoiled(1)
     for name, case in {
             "nan": bad_calibration(["NaN", "'x'", "rows 0 to 29"], spoiled(np.nan), *output),
@@ -376,6 +485,15 @@ def cases(options):
             "form": bad(["--factored needs -o F.onnx"], *good, "--factored"),
             "no-layer": bad(["no layer became a phantom layer"], *good[2:], "--strict"),
             "ghost-width": bad(["exceeds the width of a shard"], *good[:3], "17", *good[4:]),
+            "auto": bad(["--ghost-width", "--budget"], *good[:3], "auto", *good[4:]),
+            "budget-alone": bad(["--budget", "--ghost-width auto"], *good, "--budget", "bytes=0.5"),
+            "budget-unit": bad(["--budget", "bytes=F, flops=F or parameters=F"], *good[:3], "auto", *good[4:], "--budget",
+                               "joules=0.5"),
+            "budget-value": bad(["--budget", "fraction"], *good[:3], "auto", *good[4:], "--budget", "bytes=-1"),
+            "widths": bad(["--ghost-width", "whole number"], *good[:3], "fc2=x", *good[4:]),
+            "widths-twice": bad(["'fc2' twice"], *good[:3], "fc2=1,fc2=2", *good[4:]),
+            "widths-default": bad(["two widths"], *good[:3], "1,2", *good[4:]),
+            "widths-layer": bad(["'fc9'", "no phantom layer"], *good[:3], "fc9=1", *good[4:]),
             "no-model": bad(["no such file"], *good, model="missing.onnx"),
     }.items():
         yield f"convert/bad-{name}", case

@@ -60,7 +60,12 @@ cl::opt<std::string> model(cl::Positional, cl::desc("<model.onnx | model.mlir | 
 
 Text strategy("strategy", everywhere, partitionFlags, "NAME", "phantom, tensor or megatron", "phantom");
 Text ranks("ranks", everywhere, partitionFlags, "P", "ranks of the phantom axis (1)", "1");
-Text ghostWidth("ghost-width", everywhere, partitionFlags, "K", "ghost neurons per rank and layer (0)", "0");
+Text ghostWidth(
+    "ghost-width", everywhere, partitionFlags, "K|LAYER=K[,...]|auto",
+    "ghost neurons per rank and layer (0), of single layers, or as --budget or the file of --init says", "0");
+Text budget("budget", everywhere, partitionFlags, "UNIT=F",
+            "for --ghost-width auto: at most F times the bytes, flops or parameters that a rank has with "
+            "--strategy tensor");
 Text select("select", everywhere, partitionFlags, "GLOB", "names of the layers to divide (*)", "*");
 Text firstLayer("first-layer", everywhere, partitionFlags, "KIND",
                 "dense or phantom: the layer with a replicated input", "dense");
@@ -159,10 +164,10 @@ Text keepCheckpoints("keep-checkpoints", trainOnly, outputFlags, "N", "only the 
 Switch resume("resume", trainOnly, outputFlags, "go on from the newest checkpoint, if there is one");
 
 /// The flags whose values a compiled folder has: what depends on them was decided when it was made.
-const Text *const compiledTexts[] = {&strategy,  &ranks,    &ghostWidth, &select,           &firstLayer,
-                                     &lastLayer, &init,     &constants,  &batchSize,        &dataDir,
-                                     &loss,      &momentum, &optimizer,  &trainable,        &weightDecay,
-                                     &frozen,    &gemm,     &precision,  &sharedParameters, &disablePass};
+const Text *const compiledTexts[] = {
+    &strategy,  &ranks,       &ghostWidth, &budget,  &select,    &firstLayer,       &lastLayer,
+    &init,      &constants,   &batchSize,  &dataDir, &loss,      &momentum,         &optimizer,
+    &trainable, &weightDecay, &frozen,     &gemm,    &precision, &sharedParameters, &disablePass};
 const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune};
 
 Error flagError(const Text &flag, const Twine &message) {
@@ -241,6 +246,57 @@ std::vector<rt::NamedFile> namedFiles(StringRef text) {
   return files;
 }
 
+/// "4", "fc1=4,fc2=8", "4,fc2=8" or "auto".
+Error readGhostWidths(RunOptions &options) {
+  options.autoGhostWidths = ghostWidth.getValue() == "auto";
+  if (options.autoGhostWidths)
+    return Error::success();
+  SmallVector<StringRef> parts;
+  StringRef(ghostWidth.getValue()).split(parts, ',');
+  bool hasDefault = false;
+  for (StringRef part : parts) {
+    const bool single = part.contains('=');
+    auto [name, text] = part.rsplit('=');
+    int64_t width = 0;
+    if ((single ? text : part).getAsInteger(10, width) || width < 0 || (single && name.empty()))
+      return flagError(ghostWidth, "use a whole number, LAYER=K[,...] or auto");
+    if (single ? !options.compile.ghostWidths.try_emplace(name.str(), width).second : hasDefault)
+      return flagError(ghostWidth, single ? "names '" + name + "' twice" : "has two widths for all layers");
+    if (!single)
+      options.compile.ghostWidth = width;
+    hasDefault |= !single;
+  }
+  return Error::success();
+}
+
+Error readBudget(RunOptions &options) {
+  if (!budget.given()) {
+    if (options.autoGhostWidths && options.session.parameterFile.empty())
+      return flagError(ghostWidth, "needs --budget, or --init from-file=F for the widths in that file");
+    return Error::success();
+  }
+  if (!options.autoGhostWidths)
+    return flagError(budget, "needs --ghost-width auto");
+  if (init.getValue() != "from-dense")
+    return flagError(budget, "needs the dense weights: only with --init from-dense");
+  if (strategy.getValue() != "phantom")
+    return flagError(budget, "only with --strategy phantom");
+  auto [unit, fraction] = StringRef(budget).split('=');
+  Budget result;
+  result.text = budget;
+  const std::pair<StringRef, rt::BudgetUnit> units[] = {{"bytes", rt::BudgetUnit::Bytes},
+                                                        {"flops", rt::BudgetUnit::Flops},
+                                                        {"parameters", rt::BudgetUnit::Parameters}};
+  const auto *found = find_if(units, [&](const auto &entry) { return entry.first == unit; });
+  if (found == std::end(units) || fraction.getAsDouble(result.fraction) || !std::isfinite(result.fraction) ||
+      result.fraction < 0)
+    return flagError(budget,
+                     "use bytes=F, flops=F or parameters=F, with a fraction F of the tensor strategy's");
+  result.unit = found->second;
+  options.budget = result;
+  return Error::success();
+}
+
 Error readPartition(RunOptions &options) {
   CompileOptions &compile = options.compile;
   options.strategyName = strategy;
@@ -275,7 +331,7 @@ Error readPartition(RunOptions &options) {
                                                                      {"megatron", Strategy::Megatron}}));
        },
        [&] { return assign(compile.ranks, integer(ranks, 1, 1024)); },
-       [&] { return assign(compile.ghostWidth, integer(ghostWidth, 0)); },
+       [&] { return readGhostWidths(options); }, [&] { return readBudget(options); },
        [&] {
          return assign(compile.firstLayer,
                        choice<FirstLayer>(firstLayer,

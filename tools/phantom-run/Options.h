@@ -10,6 +10,7 @@
 #define PHANTOM_RUN_OPTIONS_H
 
 #include "phantom-rt/CompiledFolder.h"
+#include "phantom-rt/GhostWidths.h"
 #include "phantom-rt/GpuRuntime.h"
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
@@ -25,6 +26,13 @@ enum class Device {
   Sim, ///< the double of GPUs
 };
 
+/// --budget: what all layers' ghosts may take a rank to, as a part of what the tensor strategy costs it.
+struct Budget {
+  rt::BudgetUnit unit = rt::BudgetUnit::Parameters;
+  double fraction = 0;
+  std::string text; ///< as given
+};
+
 /// What the command line asks for, checked as far as that goes without the model.
 struct RunOptions {
   Command command = Command::Train;
@@ -32,6 +40,8 @@ struct RunOptions {
   bool isCompiled = false; ///< `model` is a folder
   std::string folder;      ///< of compile: what to write
   CompileOptions compile;
+  bool autoGhostWidths = false; ///< CompileOptions::ghostWidths are still to be found
+  std::optional<Budget> budget; ///< for `autoGhostWidths`; nothing: from the session's parameter file
   Device device = Device::Cpu;
   rt::GpuExchange exchange = rt::GpuExchange::Nccl; ///< of GPUs and their double
   uint64_t simSeed = 0;                             ///< of the order in which the double runs what may run

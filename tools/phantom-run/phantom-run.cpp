@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Convert.h"
+#include "GhostWidths.h"
 #include "Gpu.h"
 #include "Options.h"
 #include "Save.h"
@@ -35,7 +36,8 @@ Error noEffect(const RunOptions &options, const Twine &what) {
 Error checkEffects(const RunOptions &options, const rt::Program &program, const Saver &saver) {
   bool ghosts = any_of(program.parameters,
                        [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
-  if (options.compile.ghostWidth > 0 && !ghosts)
+  const CompileOptions &compile = options.compile;
+  if ((compile.ghostWidth > 0 || !compile.ghostWidths.empty()) && !options.autoGhostWidths && !ghosts)
     return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
                                  options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
   if (saver.isFactoredInVain())
@@ -94,6 +96,8 @@ void prepareSaving(RunOptions &options, Saver &saver) {
 
 /// Compiles the model, and checks that the options had an effect.
 Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) {
+  if (Error error = resolveGhostWidths(options))
+    return error;
   prepareSaving(options, saver);
   Expected<rt::CompiledProgram> compiled = compileModel(options.model, options.compile);
   if (!compiled)
@@ -220,6 +224,8 @@ Expected<int> runOnGpus(RunOptions &options) {
   if (!machine)
     return machine.takeError();
   Saver saver(options);
+  if (Error error = resolveGhostWidths(options))
+    return error;
   prepareSaving(options, saver);
   Expected<const rt::Program *> program = (*machine)->compile(options);
   if (!program)

@@ -36,6 +36,7 @@ struct CompileOptions {
   Strategy strategy = Strategy::Phantom;
   int64_t ranks = 1;
   int64_t ghostWidth = 0;
+  std::map<std::string, int64_t> ghostWidths; ///< of single layers, by name
   std::string select = "*";
   FirstLayer firstLayer = FirstLayer::Dense;
   LastLayer lastLayer = LastLayer::Reduce;

@@ -22,8 +22,8 @@ inline constexpr double kRidge = 1e-3;
 /// differences of the mean, otherwise their second moments, plus kRidge · trace(S) / n on the diagonal.
 Matrix weighting(const Moments &inputs, bool hasBias);
 
-/// The parameters whose weight Ŵ is near `weight` W on the layer's inputs: with E = Ŵ - W and S = `weighting`,
-/// trace(E·S·Eᵀ) is small.
+/// The parameters whose weight Ŵ is near `weight` W on the layer's inputs: with E = Ŵ - W and S =
+/// `weighting`, trace(E·S·Eᵀ) is small.
 ///
 /// The compressor of rank i spans what the truncated singular value decomposition of A·F keeps, with A the
 /// blocks W[j, i], j != i, and F·Fᵀ = S[i, i]. Local weights and decompressors are then the least-squares

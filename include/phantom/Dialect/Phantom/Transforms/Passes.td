@@ -98,8 +98,10 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
     (`init=from-dense`: slices, diagonal blocks and the truncated SVD of the rest) or `init=random`.
 
     With one rank nothing changes. With `ghost-width=0` a phantom layer is its diagonal block, and nothing is exchanged.
+    `ghost-widths="fc1=4,fc2=8"` gives single layers other widths than `ghost-width`.
 
-    It is an error if a selected layer's width is not divisible by `ranks`, or `ghost-width` exceeds a shard's width.
+    It is an error if a selected layer's width is not divisible by `ranks`, a ghost width exceeds a shard's width, or
+    `ghost-widths` names what becomes no phantom layer.
   }];
   let options = [
     Option<"strategy", "strategy", "::mlir::phantom::Strategy", /*default=*/"::mlir::phantom::Strategy::Phantom",
@@ -122,7 +124,8 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
     Option<"init", "init", "::mlir::phantom::InitStart", /*default=*/"::mlir::phantom::InitStart::FromDense",
            "first values of the parameters", [{::llvm::cl::values(
       clEnumValN(::mlir::phantom::InitStart::FromDense, "from-dense", "from the model's dense weights"),
-      clEnumValN(::mlir::phantom::InitStart::Random, "random", "uniform in ±1/√(fan-in)"))}]>
+      clEnumValN(::mlir::phantom::InitStart::Random, "random", "uniform in ±1/√(fan-in)"))}]>,
+    ListOption<"ghostWidths", "ghost-widths", "std::string", "LAYER=K: ghost neurons of single phantom layers">
   ];
 }
 
