@@ -17,6 +17,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -90,9 +91,8 @@ mlir::FailureOr<OwningOpRef<ModuleOp>> readModel(StringRef path, mlir::MLIRConte
   return phantom::onnx::importOnnxModel(path, context, import);
 }
 
-/// The model's own batch, or 32 where it leaves it open.
-int64_t defaultBatch(ModuleOp module) {
-  constexpr int64_t open = 32;
+/// The model's own batch, or `open` where it leaves it open.
+int64_t defaultBatch(ModuleOp module, int64_t open) {
   auto forward = module.lookupSymbol<FuncOp>("forward");
   if (!forward)
     return open;
@@ -118,7 +118,7 @@ int64_t classCount(ModuleOp module) {
 /// The rows of a part of a step.
 Expected<int64_t> rowsOfPart(ModuleOp module, const phantom::CompileOptions &options) {
   if (options.batchSize == 0)
-    return defaultBatch(module);
+    return defaultBatch(module, options.openBatch);
   if (options.batchSize % options.accumulate != 0)
     return createStringError("a batch of " + Twine(options.batchSize) + " rows cannot be divided into " +
                              Twine(options.accumulate) + " equal parts (--accumulate)");
@@ -137,6 +137,8 @@ void buildPipeline(PassManager &pm, const phantom::CompileOptions &options, int6
   train.strategy = options.strategy;
   train.ranks = options.ranks;
   train.ghostWidth = options.ghostWidth;
+  for (const auto &[layer, width] : options.ghostWidths)
+    train.ghostWidths.push_back(layer + "=" + std::to_string(width));
   train.select = options.select;
   train.firstLayer = options.firstLayer;
   train.lastLayer = options.lastLayer;
@@ -220,8 +222,10 @@ void resolveSources(phantom::rt::Program &program, StringRef model) {
     }
 }
 
+/// `change`, if set, gets the module before it is lowered.
 template <typename Device>
-Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::CompileOptions &options) {
+Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::CompileOptions &options,
+                                               function_ref<mlir::LogicalResult(ModuleOp)> change = nullptr) {
   mlir::DialectRegistry registry;
   phantom::registerAllDialects(registry);
   // Modules are small: threads would cost more than they give.
@@ -243,7 +247,7 @@ Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::C
   if (!rows)
     return rows.takeError();
   buildPipeline(front, options, *rows);
-  if (failed(front.run(**module)) || diagnostics.failed())
+  if (failed(front.run(**module)) || (change && failed(change(**module))) || diagnostics.failed())
     return diagnostics.error("cannot partition or differentiate '" + model + "'");
   for (auto function : make_early_inc_range((*module)->getOps<FuncOp>()))
     if (!isAskedFor(function.getName(), options))
@@ -274,6 +278,37 @@ Expected<phantom::CompiledProgram> phantom::compileModel(StringRef model, const 
 Expected<phantom::CompiledGpuProgram> phantom::compileModelForGpu(StringRef model,
                                                                   const CompileOptions &options) {
   return compileFor<GpuDevice>(model, options);
+}
+
+Expected<phantom::CompiledActivations> phantom::compileActivations(StringRef model,
+                                                                   const CompileOptions &options,
+                                                                   ArrayRef<std::string> layers,
+                                                                   int64_t batchSize) {
+  CompileOptions dense = options;
+  dense.ranks = 1;
+  dense.ghostWidths.clear();
+  dense.init = InitStart::FromDense;
+  dense.functions = {"forward"};
+  dense.loss.reset();
+  dense.openBatch = batchSize;
+  dense.batchSize = 0;
+  dense.remarks = false;
+  dense.onCompiled = nullptr;
+  CompiledActivations result;
+  Expected<CompiledProgram> compiled =
+      compileFor<CpuDevice>(model, dense, [&](ModuleOp module) -> mlir::LogicalResult {
+        auto exposed = mlir::phantom::exposeActivations(module.lookupSymbol<FuncOp>("forward"), layers);
+        if (failed(exposed))
+          return mlir::failure();
+        result.layers = std::move(*exposed);
+        PassManager pm(module.getContext(), "builtin.module");
+        pm.addPass(mlir::createCanonicalizerPass());
+        return pm.run(module);
+      });
+  if (!compiled)
+    return compiled.takeError();
+  result.compiled = std::move(*compiled);
+  return result;
 }
 
 std::string phantom::printModel(ModuleOp model) {

@@ -21,7 +21,8 @@ void ::phantom::buildInferPipeline(OpPassManager &pm, const InferPipelineOptions
   pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(createPhantomSpecializeBatch({options.batchSize}));
   pm.addPass(createPhantomPartition({options.strategy, options.ranks, options.ghostWidth, options.select,
-                                     options.firstLayer, options.lastLayer, options.init}));
+                                     options.firstLayer, options.lastLayer, options.init,
+                                     llvm::to_vector(options.ghostWidths)}));
   pm.addPass(createPhantomVerifyPartition());
   pm.addPass(mlir::createCanonicalizerPass());
   if (options.optimizeExchanges)

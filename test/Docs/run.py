@@ -24,6 +24,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 DOCUMENTS = {
     "docs/Tutorial.md": ".",
     "docs/Embedding.md": ".",
+    "docs/Convert.md": "examples/digits",
     "docs/Report.md": "examples/digits",
     "docs/onnx.md": "examples/digits",
     "examples/digits/README.md": "examples/digits",

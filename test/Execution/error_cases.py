@@ -138,15 +138,6 @@ def no_gpu(options):
                      "use --device cpu", environment={"CUDA_VISIBLE_DEVICES": ""})
 
 
-def command_not_in_this_version(*arguments):
-
-    def run(options):
-        with prepared(options, NETWORK) as (scratch, *_):
-            expect_error(scratch, arguments, "not in this version")
-
-    return run
-
-
 def cases(options):
     ones = lambda *shape, dtype=np.float32: np.ones(shape, dtype)
     listed = {
@@ -205,7 +196,6 @@ def cases(options):
         "communicator-mpi": bad_flags(["not in this version"], communicator="mpi"),
         "precision-bf16": bad_flags(["not in this version"], precision="bf16"),
         "data-parallel": bad_flags(["not in this version"], data_parallel=2),
-        "convert": command_not_in_this_version("convert", "model.onnx"),
     }
     for name, run in listed.items():
         yield f"error/{name}", run

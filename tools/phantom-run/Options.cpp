@@ -26,7 +26,9 @@ cl::SubCommand trainCommand("train", "train a model on data, and evaluate it on 
 cl::SubCommand evalCommand("eval", "print a model's loss and accuracy on data");
 cl::SubCommand inferCommand("infer", "write a model's outputs for data");
 cl::SubCommand compileCommand("compile", "write a folder that the other commands run without compiling");
-cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand, &compileCommand};
+cl::SubCommand convertCommand("convert", "make a phantom model of a dense one, and print what that loses");
+cl::SubCommandGroup everywhere{&trainCommand, &evalCommand, &inferCommand, &compileCommand, &convertCommand};
+cl::SubCommandGroup onRanks{&trainCommand, &evalCommand, &inferCommand, &convertCommand};
 cl::SubCommandGroup running{&trainCommand, &evalCommand, &inferCommand};
 cl::SubCommandGroup withLoss{&trainCommand, &evalCommand, &compileCommand};
 cl::SubCommandGroup withTargets{&trainCommand, &evalCommand};
@@ -34,6 +36,8 @@ cl::SubCommandGroup withOptimizer{&trainCommand, &compileCommand};
 cl::SubCommandGroup trainOnly{&trainCommand};
 cl::SubCommandGroup inferOnly{&inferCommand};
 cl::SubCommandGroup compileOnly{&compileCommand};
+cl::SubCommandGroup convertOnly{&convertCommand};
+cl::SubCommandGroup making{&trainCommand, &convertCommand};
 
 cl::OptionCategory partitionFlags("Partition"), dataFlags("Data"), trainingFlags("Training"),
     outputFlags("Output"), executionFlags("Execution");
@@ -57,7 +61,12 @@ cl::opt<std::string> model(cl::Positional, cl::desc("<model.onnx | model.mlir | 
 
 Text strategy("strategy", everywhere, partitionFlags, "NAME", "phantom, tensor or megatron", "phantom");
 Text ranks("ranks", everywhere, partitionFlags, "P", "ranks of the phantom axis (1)", "1");
-Text ghostWidth("ghost-width", everywhere, partitionFlags, "K", "ghost neurons per rank and layer (0)", "0");
+Text ghostWidth(
+    "ghost-width", everywhere, partitionFlags, "K|LAYER=K[,...]|auto",
+    "ghost neurons per rank and layer (0), of single layers, or as --budget or the file of --init says", "0");
+Text budget("budget", everywhere, partitionFlags, "UNIT=F",
+            "for --ghost-width auto: at most F times the bytes, flops or parameters that a rank has with "
+            "--strategy tensor");
 Text select("select", everywhere, partitionFlags, "GLOB", "names of the layers to divide (*)", "*");
 Text firstLayer("first-layer", everywhere, partitionFlags, "KIND",
                 "dense or phantom: the layer with a replicated input", "dense");
@@ -75,6 +84,8 @@ Text inputScale("input-scale", running, dataFlags, "[NAME=]F[,...]",
 Text constants("constants", everywhere, dataFlags, "NAME=F.npy[,...]",
                "inputs that become constants of the model: shapes, axes, single numbers");
 Text targets("targets", withTargets, dataFlags, "F.npy[,...]", "classes, or values of the output's shape");
+Text calibration("calibration", making, dataFlags, "[NAME=]F.npy[,...]",
+                 "model inputs on which phantom layers shall start near the dense ones");
 Text evalInputs("eval-inputs", trainOnly, dataFlags, "[NAME=]F.npy[,...]", "held-out inputs");
 Text evalTargets("eval-targets", trainOnly, dataFlags, "F.npy[,...]", "held-out targets");
 Text batchSize("batch-size", everywhere, dataFlags, "B",
@@ -134,10 +145,10 @@ Text communicator("communicator", everywhere, executionFlags, "NAME",
                   "threads on cpu, nccl on cuda, sim on sim; loopback: all ranks on one GPU (by the device)");
 Text simSeed("sim-seed", running, executionFlags, "S",
              "the order in which --device sim runs what may run (0)", "0");
-Text timeout("timeout", running, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
+Text timeout("timeout", onRanks, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
              "120");
-Text bind("bind", running, executionFlags, "KIND", "core (a core per rank) or none", "core");
-Text threadsPerRank("threads-per-rank", running, executionFlags, "N", "threads of each rank's GEMMs (1)",
+Text bind("bind", onRanks, executionFlags, "KIND", "core (a core per rank) or none", "core");
+Text threadsPerRank("threads-per-rank", onRanks, executionFlags, "N", "threads of each rank's GEMMs (1)",
                     "1");
 Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
@@ -148,6 +159,8 @@ Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
                  "fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
+Text converted("o", convertOnly, outputFlags, "F.safetensors | F.onnx",
+               "what to write: parameters, or a model");
 Text commands("commands", compileOnly, outputFlags, "NAME[,...]",
               "what the folder can do: train, eval, infer (all of them)", "train,eval,infer");
 Text outputs("outputs", inferOnly, outputFlags, "[NAME=]F.npy[,...]",
@@ -158,14 +171,14 @@ Text energy("energy", trainOnly, outputFlags, "SOURCE",
             "what counts joules: nvml (GPUs), rapl (this machine's CPU packages), external=F (a file that "
             "another program appends to) or none (nvml on cuda, else rapl where it can be read)");
 Text machine("machine", trainOnly, outputFlags, "F.json", "machine of the modelled energy (generic)");
-Text summaryFile("summary", trainOnly, outputFlags, "F.json", "what the run came to, as one JSON object");
+Text summaryFile("summary", making, outputFlags, "F.json", "what the run came to, as one JSON object");
 Text dumpGradients("dump-gradients", trainOnly, outputFlags, "F.safetensors",
                    "gradients at the first values, of the first batch in file order");
 Text save("save", trainOnly, outputFlags, "F.safetensors | F.onnx",
           "trained parameters, or the trained model");
-Switch dense("dense", trainOnly, outputFlags, "--save F.onnx: one weight per layer (the default)");
-Switch factored("factored", trainOnly, outputFlags,
-                "--save F.onnx: phantom layers as their factors, smaller and faster");
+Switch dense("dense", making, outputFlags, "a saved F.onnx: one weight per layer (the default)");
+Switch factored("factored", making, outputFlags,
+                "a saved F.onnx: phantom layers as their factors, smaller and faster");
 Switch quiet("quiet", running, outputFlags, "no progress");
 
 Text checkpointDir("checkpoint-dir", trainOnly, outputFlags, "DIR",
@@ -176,10 +189,10 @@ Switch resume("resume", trainOnly, outputFlags, "go on from the newest checkpoin
 
 /// The flags whose values a compiled folder has: what depends on them was decided when it was made.
 const Text *const compiledTexts[] = {
-    &strategy,    &ranks,        &ghostWidth,  &select,        &firstLayer,       &lastLayer,   &init,
-    &constants,   &batchSize,    &dataDir,     &loss,          &momentum,         &optimizer,   &trainable,
-    &weightDecay, &frozen,       &gemm,        &precision,     &sharedParameters, &disablePass, &clipNorm,
-    &accumulate,  &weightDecays, &rateFactors, &labelSmoothing};
+    &strategy,  &ranks,       &ghostWidth,   &budget,      &select,        &firstLayer,       &lastLayer,
+    &init,      &constants,   &batchSize,    &dataDir,     &loss,          &momentum,         &optimizer,
+    &trainable, &weightDecay, &frozen,       &gemm,        &precision,     &sharedParameters, &disablePass,
+    &clipNorm,  &accumulate,  &weightDecays, &rateFactors, &labelSmoothing};
 const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune, &recompute};
 
 Error flagError(const Text &flag, const Twine &message) {
@@ -271,6 +284,57 @@ Error readScales(rt::DataFiles &files) {
   return Error::success();
 }
 
+/// "4", "fc1=4,fc2=8", "4,fc2=8" or "auto".
+Error readGhostWidths(RunOptions &options) {
+  options.autoGhostWidths = ghostWidth.getValue() == "auto";
+  if (options.autoGhostWidths)
+    return Error::success();
+  SmallVector<StringRef> parts;
+  StringRef(ghostWidth.getValue()).split(parts, ',');
+  bool hasDefault = false;
+  for (StringRef part : parts) {
+    const bool single = part.contains('=');
+    auto [name, text] = part.rsplit('=');
+    int64_t width = 0;
+    if ((single ? text : part).getAsInteger(10, width) || width < 0 || (single && name.empty()))
+      return flagError(ghostWidth, "use a whole number, LAYER=K[,...] or auto");
+    if (single ? !options.compile.ghostWidths.try_emplace(name.str(), width).second : hasDefault)
+      return flagError(ghostWidth, single ? "names '" + name + "' twice" : "has two widths for all layers");
+    if (!single)
+      options.compile.ghostWidth = width;
+    hasDefault |= !single;
+  }
+  return Error::success();
+}
+
+Error readBudget(RunOptions &options) {
+  if (!budget.given()) {
+    if (options.autoGhostWidths && options.session.parameterFile.empty())
+      return flagError(ghostWidth, "needs --budget, or --init from-file=F for the widths in that file");
+    return Error::success();
+  }
+  if (!options.autoGhostWidths)
+    return flagError(budget, "needs --ghost-width auto");
+  if (init.getValue() != "from-dense")
+    return flagError(budget, "needs the dense weights: only with --init from-dense");
+  if (strategy.getValue() != "phantom")
+    return flagError(budget, "only with --strategy phantom");
+  auto [unit, fraction] = StringRef(budget).split('=');
+  Budget result;
+  result.text = budget;
+  const std::pair<StringRef, rt::BudgetUnit> units[] = {{"bytes", rt::BudgetUnit::Bytes},
+                                                        {"flops", rt::BudgetUnit::Flops},
+                                                        {"parameters", rt::BudgetUnit::Parameters}};
+  const auto *found = find_if(units, [&](const auto &entry) { return entry.first == unit; });
+  if (found == std::end(units) || fraction.getAsDouble(result.fraction) || !std::isfinite(result.fraction) ||
+      result.fraction < 0)
+    return flagError(budget,
+                     "use bytes=F, flops=F or parameters=F, with a fraction F of the tensor strategy's");
+  result.unit = found->second;
+  options.budget = result;
+  return Error::success();
+}
+
 Error readPartition(RunOptions &options) {
   CompileOptions &compile = options.compile;
   options.strategyName = strategy;
@@ -305,7 +369,7 @@ Error readPartition(RunOptions &options) {
                                                                      {"megatron", Strategy::Megatron}}));
        },
        [&] { return assign(compile.ranks, integer(ranks, 1, 1024)); },
-       [&] { return assign(compile.ghostWidth, integer(ghostWidth, 0)); },
+       [&] { return readGhostWidths(options); }, [&] { return readBudget(options); },
        [&] {
          return assign(compile.firstLayer,
                        choice<FirstLayer>(firstLayer,
@@ -447,12 +511,14 @@ Error readLoss(RunOptions &options) {
                                                               {"bce", LossKind::Bce}}));
 }
 
-Error readSave(RunOptions &options) {
-  options.saveFile = save;
+/// Of the file that `flag` names.
+Error readSave(RunOptions &options, const Text &flag) {
+  options.saveFile = flag;
   if (dense && factored)
     return createStringError("give one of --dense and --factored");
   if ((dense || factored) && !options.savesOnnx())
-    return createStringError(Twine(dense ? "--dense" : "--factored") + " needs --save F.onnx");
+    return createStringError(Twine(dense ? "--dense" : "--factored") + " needs " +
+                             (flag.ArgStr.size() > 1 ? "--" : "-") + flag.ArgStr + " F.onnx");
   if (factored)
     options.saveForm = onnx::ExportForm::Factored;
   return Error::success();
@@ -546,6 +612,18 @@ Error readEvaluation(RunOptions &options) {
   return assign(train.evalEvery, integer(evalEvery, 1));
 }
 
+Error readCalibration(RunOptions &options) {
+  if (!calibration.given())
+    return Error::success();
+  if (options.isCompiled)
+    return flagError(calibration,
+                     "'" + options.model +
+                         "' is compiled; give it what convert writes: --init from-file=F.safetensors");
+  if (init.getValue() != "from-dense")
+    return flagError(calibration, "only with --init from-dense");
+  return readData(calibration, nullptr, options.calibration);
+}
+
 Error readTraining(RunOptions &options) {
   rt::TrainOptions &train = options.train;
   if (Error error = firstError({[&] { return readData(inputs, &targets, train.data); },
@@ -573,7 +651,8 @@ Error readTraining(RunOptions &options) {
   if (!options.gradientsFile.empty() && options.compile.accumulate > 1)
     return flagError(dumpGradients, "gradients are of one part of a step: leave --accumulate out");
   if (Error error =
-          firstError({[&] { return readSave(options); }, [&] { return readCheckpoints(train.checkpoints); }}))
+          firstError({[&] { return readSave(options, save); }, [&] { return readCalibration(options); },
+                      [&] { return readCheckpoints(train.checkpoints); }}))
     return error;
   options.summaryFile = summaryFile;
   std::vector<std::string> &functions = options.compile.functions = {"train_step"};
@@ -609,10 +688,31 @@ Error readCompile(RunOptions &options) {
   return readOptimizer(options);
 }
 
+Error readConvert(RunOptions &options) {
+  if (!converted.given() ||
+      !(StringRef(converted).ends_with(".safetensors") || StringRef(converted).ends_with(".onnx")))
+    return createStringError("-o is missing or names no file to write: give -o F.safetensors or -o F.onnx");
+  if (options.isCompiled)
+    return createStringError("'" + options.model + "' is a compiled folder; convert the model itself");
+  if (options.device != Device::Cpu)
+    return flagError(device, "convert runs on the CPU; leave the flag out");
+  if (options.compile.strategy != Strategy::Phantom)
+    return flagError(strategy, "convert makes phantom layers; leave the flag out");
+  if (init.getValue() != "from-dense")
+    return flagError(init, "convert starts from the dense weights; leave the flag out");
+  options.compile.functions = {"forward"};
+  options.summaryFile = summaryFile;
+  if (Error error = readCalibration(options))
+    return error;
+  return readSave(options, converted);
+}
+
 Error readCommand(RunOptions &options) {
   switch (options.command) {
   case Command::Compile:
     return readCompile(options);
+  case Command::Convert:
+    return readConvert(options);
   case Command::Train:
     return readTraining(options);
   case Command::Eval:
@@ -637,9 +737,6 @@ Error readCommand(RunOptions &options) {
 } // namespace
 
 Expected<RunOptions> parseCommandLine(int argc, char **argv) {
-  StringRef first = argc > 1 ? argv[1] : "";
-  if (first == "convert")
-    return notInThisVersion(("'phantom-run " + first + "'").str());
   // All of ours belong to a command; those of the top level are LLVM's own.
   cl::HideUnrelatedOptions(trainingFlags);
   std::string problems;
@@ -650,6 +747,7 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
       "  phantom-run train model.onnx --ranks 4 --ghost-width 8 --inputs x.npy --targets y.npy …\n"
       "  phantom-run compile model.onnx --ranks 4 --ghost-width 8 -o compiled\n"
       "  phantom-run train compiled --inputs x.npy --targets y.npy …\n"
+      "  phantom-run convert model.onnx --ranks 4 --ghost-width 8 -o converted.safetensors\n"
       "  phantom-run report log.jsonl … -o report.html\n",
       &stream, nullptr, nullptr, /*LongOptionsUseDoubleDash=*/true);
   if (!parsed) {
@@ -673,9 +771,11 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
     options.command = Command::Infer;
   else if (compileCommand)
     options.command = Command::Compile;
+  else if (convertCommand)
+    options.command = Command::Convert;
   else
-    return createStringError(
-        "name a command: train, eval, infer, compile or report; 'phantom-run train --help' lists its flags");
+    return createStringError("name a command: train, eval, infer, compile, convert or report; 'phantom-run "
+                             "train --help' lists its flags");
   options.model = model;
   if (options.model.empty())
     return createStringError("name a model (.onnx or .mlir)");

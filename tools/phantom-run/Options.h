@@ -10,6 +10,7 @@
 #define PHANTOM_RUN_OPTIONS_H
 
 #include "phantom-rt/CompiledFolder.h"
+#include "phantom-rt/GhostWidths.h"
 #include "phantom-rt/GpuRuntime.h"
 #include "phantom-rt/Report.h"
 #include "phantom-rt/Session.h"
@@ -18,12 +19,19 @@
 
 namespace phantom::run {
 
-enum class Command { Train, Eval, Infer, Compile, Report };
+enum class Command { Train, Eval, Infer, Compile, Convert, Report };
 
 enum class Device {
   Cpu,
   Cuda,
   Sim, ///< the double of GPUs
+};
+
+/// --budget: what all layers' ghosts may take a rank to, as a part of what the tensor strategy costs it.
+struct Budget {
+  rt::BudgetUnit unit = rt::BudgetUnit::Parameters;
+  double fraction = 0;
+  std::string text; ///< as given
 };
 
 /// What the command line asks for, checked as far as that goes without the model.
@@ -33,6 +41,8 @@ struct RunOptions {
   bool isCompiled = false; ///< `model` is a folder
   std::string folder;      ///< of compile: what to write
   CompileOptions compile;
+  bool autoGhostWidths = false; ///< CompileOptions::ghostWidths are still to be found
+  std::optional<Budget> budget; ///< for `autoGhostWidths`; nothing: from the session's parameter file
   Device device = Device::Cpu;
   rt::GpuExchange exchange = rt::GpuExchange::Nccl; ///< of GPUs and their double
   uint64_t simSeed = 0;                             ///< of the order in which the double runs what may run
@@ -40,9 +50,10 @@ struct RunOptions {
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none
   rt::DataFiles inference;
+  rt::DataFiles calibration;          ///< of the start of phantom layers; no inputs: none
   std::vector<rt::NamedFile> outputs; ///< of infer
   std::string gradientsFile;          ///< --dump-gradients
-  std::string saveFile;               ///< .safetensors, or .onnx
+  std::string saveFile;               ///< --save, or what convert writes: .safetensors, or .onnx
   onnx::ExportForm saveForm = onnx::ExportForm::Dense;
   std::string summaryFile;
   std::string strategyName;

@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Convert.h"
+#include "GhostWidths.h"
 #include "Gpu.h"
 #include "Options.h"
 #include "Save.h"
@@ -36,7 +38,8 @@ Error noEffect(const RunOptions &options, const Twine &what) {
 Error checkEffects(const RunOptions &options, const rt::Program &program, const Saver &saver) {
   bool ghosts = any_of(program.parameters,
                        [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
-  if (options.compile.ghostWidth > 0 && !ghosts)
+  const CompileOptions &compile = options.compile;
+  if ((compile.ghostWidth > 0 || !compile.ghostWidths.empty()) && !options.autoGhostWidths && !ghosts)
     return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
                                  options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
   if (saver.isFactoredInVain())
@@ -64,6 +67,15 @@ Error checkEnergy(const RunOptions &options, const rt::Session &session) {
 
 Expected<int> train(const RunOptions &options, const rt::Program &program, const Saver &saver,
                     rt::Session &session) {
+  if (!options.calibration.inputs.empty()) {
+    Expected<rt::ConversionReport> report = startFromDense(options, program, session);
+    if (!report)
+      return report.takeError();
+    if (report->layers.empty())
+      if (Error error = noEffect(options, "--calibration had no effect: no layer became a phantom layer"))
+        return error;
+    print(outs(), *report);
+  }
   if (!options.gradientsFile.empty())
     if (Expected<double> loss = session.dumpGradients(options.train.data, options.gradientsFile); !loss)
       return loss.takeError();
@@ -98,6 +110,8 @@ void prepareSaving(RunOptions &options, Saver &saver) {
 
 /// Compiles the model, and checks that the options had an effect.
 Expected<rt::CompiledProgram> compileChecked(RunOptions &options, Saver &saver) {
+  if (Error error = resolveGhostWidths(options))
+    return error;
   prepareSaving(options, saver);
   Expected<rt::CompiledProgram> compiled = compileModel(options.model, options.compile);
   if (!compiled)
@@ -166,6 +180,21 @@ Expected<rt::CompiledProgram> loadChecked(RunOptions &options, Saver &saver) {
   return std::move(loaded->compiled);
 }
 
+Error convert(const RunOptions &options, const rt::Program &program, const Saver &saver,
+              rt::Session &session) {
+  Expected<rt::ConversionReport> report = startFromDense(options, program, session);
+  if (!report)
+    return report.takeError();
+  if (report->layers.empty())
+    if (Error error = noEffect(options, "convert had no effect: no layer became a phantom layer (" +
+                                            Twine(options.compile.ranks) + " ranks)"))
+      return error;
+  if (Error error = saver.save(session))
+    return error;
+  print(outs(), *report);
+  return options.summaryFile.empty() ? Error::success() : rt::writeSummary(options.summaryFile, *report);
+}
+
 Expected<int> runCommand(RunOptions &options, const rt::Program &program, const Saver &saver,
                          rt::Session &session) {
   switch (options.command) {
@@ -180,6 +209,10 @@ Expected<int> runCommand(RunOptions &options, const rt::Program &program, const 
   }
   case Command::Infer:
     if (Error error = session.infer(options.inference, options.outputs))
+      return error;
+    return 0;
+  case Command::Convert:
+    if (Error error = convert(options, program, saver, session))
       return error;
     return 0;
   case Command::Compile:
@@ -206,6 +239,8 @@ Expected<int> runOnGpus(RunOptions &options) {
   if (!machine)
     return machine.takeError();
   Saver saver(options);
+  if (Error error = resolveGhostWidths(options))
+    return error;
   prepareSaving(options, saver);
   Expected<const rt::Program *> program = (*machine)->compile(options);
   if (!program)

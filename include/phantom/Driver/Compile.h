@@ -9,6 +9,7 @@
 #ifndef PHANTOM_DRIVER_COMPILE_H
 #define PHANTOM_DRIVER_COMPILE_H
 
+#include "phantom/Dialect/Phantom/Transforms/ExposeActivations.h"
 #include "phantom/Driver/Optimizations.h"
 #include "phantom/Pipelines/Pipelines.h"
 #include "phantom/Target/CPU/Compile.h"
@@ -35,11 +36,13 @@ struct CompileOptions {
   Strategy strategy = Strategy::Phantom;
   int64_t ranks = 1;
   int64_t ghostWidth = 0;
+  std::map<std::string, int64_t> ghostWidths; ///< of single layers, by name
   std::string select = "*";
   FirstLayer firstLayer = FirstLayer::Dense;
   LastLayer lastLayer = LastLayer::Reduce;
   InitStart init = InitStart::FromDense;
-  int64_t batchSize = 0;  ///< rows of a step; 0: the model's own for each part of it, or 32
+  int64_t batchSize = 0;  ///< rows of a step; 0: the model's own for each part of it, or `openBatch`
+  int64_t openBatch = 32; ///< of a model that leaves its batch open
   int64_t accumulate = 1; ///< parts that a step takes its rows in, one after the other
   /// To compile: "forward", "evaluate", "gradients", "train_step" (of `accumulate` parts, what stands for
   /// it).
@@ -73,6 +76,17 @@ llvm::Expected<CompiledProgram> compileModel(llvm::StringRef model, const Compil
 
 /// As `compileModel`, for GPUs.
 llvm::Expected<CompiledGpuProgram> compileModelForGpu(llvm::StringRef model, const CompileOptions &options);
+
+/// A program that computes the inputs of layers of the dense model.
+struct CompiledActivations {
+  CompiledProgram compiled; ///< its function "infer" returns them
+  std::vector<mlir::phantom::ExposedLayer> layers;
+};
+
+/// As `compileModel`, of the dense model on one rank; the partition and the functions of `options` do not
+/// matter. `batchSize` rows at once, or the model's own batch where that is fixed.
+llvm::Expected<CompiledActivations> compileActivations(llvm::StringRef model, const CompileOptions &options,
+                                                       llvm::ArrayRef<std::string> layers, int64_t batchSize);
 
 /// The text of a model that CompileOptions::onCompiled got.
 std::string printModel(mlir::ModuleOp model);

@@ -34,6 +34,8 @@ struct InferPipelineOptions : mlir::PassPipelineOptions<InferPipelineOptions> {
   Option<int64_t> ranks{*this, "ranks", llvm::cl::desc("ranks of the phantom axis"), llvm::cl::init(1)};
   Option<int64_t> ghostWidth{*this, "ghost-width", llvm::cl::desc("ghost neurons per rank and layer"),
                              llvm::cl::init(0)};
+  ListOption<std::string> ghostWidths{*this, "ghost-widths",
+                                      llvm::cl::desc("LAYER=K of single phantom layers")};
   Option<std::string> select{*this, "select", llvm::cl::desc("glob over layer names"), llvm::cl::init("*")};
   Option<FirstLayer> firstLayer{
       *this, "first-layer", llvm::cl::desc("layer with a replicated input"),

@@ -10,6 +10,7 @@
 #define PHANTOM_RT_LOWRANK_H
 
 #include "phantom-rt/HostTensor.h"
+#include "phantom-rt/Matrix.h"
 #include "llvm/Support/Error.h"
 
 namespace phantom::rt {
@@ -25,6 +26,9 @@ struct LowRankFactors {
 /// (the square root of the singular values to each side). `weight` is
 /// [n_out, n_in], f32 or f64, row-major; p divides both; k <= min(m_out, m_in).
 llvm::Expected<LowRankFactors> lowRankFactors(const HostTensor &weight, int64_t ranks, int64_t ghostWidth);
+
+/// The blocks W[j, source], j != source, of a weight [n_out, n_in], stacked: [(p-1) m_out, m_in].
+Matrix offDiagonalBlocks(const Matrix &weight, int64_t ranks, int64_t source);
 
 } // namespace phantom::rt
 

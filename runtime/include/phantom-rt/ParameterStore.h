@@ -73,6 +73,8 @@ public:
 
   /// Copies the tensor of all ranks together to the ranks' parts; `whole` has the size that `get` gives.
   void set(size_t parameter, const std::byte *whole);
+  /// The same of a floating-point parameter, rounded to its type.
+  void set(size_t parameter, llvm::ArrayRef<double> whole);
 
   /// Counts what changes parameters: `set`, `load`, and runs of functions that train.
   uint64_t changes() const { return changeCount; }

@@ -12,47 +12,41 @@
 
 #include <algorithm>
 #include <cmath>
-#include <lapacke.h>
-#include <limits>
 
 using namespace llvm;
 
 namespace phantom::rt {
 
+Matrix offDiagonalBlocks(const Matrix &weight, int64_t ranks, int64_t source) {
+  const int64_t mOut = weight.rows / ranks, mIn = weight.columns / ranks;
+  Matrix stack((ranks - 1) * mOut, mIn);
+  int64_t row = 0;
+  for (int64_t i = 0; i < weight.rows; ++i)
+    if (i / mOut != source)
+      std::copy_n(weight.row(i) + source * mIn, mIn, stack.row(row++));
+  return stack;
+}
+
 /// Factors the blocks of source rank `source`, in f64: the factors keep the weight's own precision then.
 template <typename T>
-static Error factorSource(const HostTensor &weight, int64_t p, int64_t k, int64_t source,
+static Error factorSource(const Matrix &weight, int64_t p, int64_t k, int64_t source,
                           LowRankFactors &factors) {
-  const int64_t nOut = weight.type.shape[0], nIn = weight.type.shape[1], mOut = nOut / p, mIn = nIn / p;
-  const int64_t rows = (p - 1) * mOut, rank = std::min(rows, mIn);
-  if (std::max(rows, mIn) > std::numeric_limits<lapack_int>::max())
-    return makeError("a weight of shape " + shapeText(weight.type.shape) +
-                     " is too large for its low-rank start");
-
-  // LAPACK is column-major: the row-major stack (rows x mIn) is its transpose
-  // there, so "u" holds the right singular vectors, one per contiguous column.
-  std::vector<double> stack(rows * mIn), values(rank), right(mIn * rank), left(rank * rows);
-  int64_t row = 0;
-  for (int64_t j = 0; j < p; ++j)
-    for (int64_t i = 0; j != source && i < mOut; ++i, ++row)
-      std::copy_n(weight.data<T>() + (j * mOut + i) * nIn + source * mIn, mIn, &stack[row * mIn]);
-  if (lapack_int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', mIn, rows, stack.data(), mIn, values.data(),
-                                       right.data(), mIn, left.data(), rank))
-    return makeError(info > 0 ? "its singular value decomposition did not converge"
-                              : "its singular value decomposition failed; the weight may hold NaN");
-
+  Expected<SingularValues> svd = decompose(offDiagonalBlocks(weight, p, source));
+  if (!svd)
+    return svd.takeError();
+  const int64_t mOut = weight.rows / p, mIn = weight.columns / p;
   for (int64_t q = 0; q < k; ++q) {
-    const double root = std::sqrt(values[q]);
+    const double root = std::sqrt(svd->values[q]);
     T *compressor = factors.compressors.data<T>() + (source * k + q) * mIn;
     for (int64_t i = 0; i < mIn; ++i)
-      compressor[i] = T(root * right[q * mIn + i]);
+      compressor[i] = T(root * svd->right.row(q)[i]);
     int64_t block = 0;
     for (int64_t j = 0; j < p; ++j) {
       if (j == source)
         continue;
       T *decompressor = factors.decompressors.data<T>() + ((j * p + source) * k + q) * mOut;
       for (int64_t i = 0; i < mOut; ++i)
-        decompressor[i] = T(root * left[q + (block * mOut + i) * rank]);
+        decompressor[i] = T(root * svd->left.row(block * mOut + i)[q]);
       ++block;
     }
   }
@@ -71,10 +65,13 @@ Expected<LowRankFactors> lowRankFactors(const HostTensor &weight, int64_t ranks,
   const ElementType element = weight.type.element;
   LowRankFactors factors{HostTensor({element, {ranks, ghostWidth, mIn}}),
                          HostTensor({element, {ranks, ranks, ghostWidth, mOut}})};
+  Matrix values(shape[0], shape[1]);
+  convertElements(storageType(element), weight.bytes.data(), ElementType::F64, values.values.data(),
+                  weight.type.elements());
   for (int64_t source = 0; source < ranks && ranks > 1 && ghostWidth > 0; ++source)
     if (Error error = element == ElementType::F32
-                          ? factorSource<float>(weight, ranks, ghostWidth, source, factors)
-                          : factorSource<double>(weight, ranks, ghostWidth, source, factors))
+                          ? factorSource<float>(values, ranks, ghostWidth, source, factors)
+                          : factorSource<double>(values, ranks, ghostWidth, source, factors))
       return error;
   return factors;
 }

@@ -52,6 +52,13 @@ void ParameterStore::set(size_t index, const std::byte *whole) {
     });
 }
 
+void ParameterStore::set(size_t index, ArrayRef<double> whole) {
+  HostTensor rounded(globalType(program.parameters[index], program.ranks));
+  convertElements(StorageType::F64, reinterpret_cast<const std::byte *>(whole.data()), rounded.type.element,
+                  rounded.bytes.data(), int64_t(whole.size()));
+  set(index, rounded.bytes.data());
+}
+
 Error ParameterStore::save(StringRef path) const {
   std::vector<HostTensor> wholes;
   std::vector<NamedTensor> tensors;

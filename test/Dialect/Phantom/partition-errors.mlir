@@ -69,3 +69,20 @@ module {
 func.func @forward(%x: tensor<4x8xf32> {phantom.input = "x"}) -> tensor<4x8xf32> {
   return %x : tensor<4x8xf32>
 }
+
+// -----
+
+// The parameters of a phantom layer are named after it.
+phantom.parameter @fc.up : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
+phantom.parameter @fc.down : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
+phantom.parameter @last.weight : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
+
+func.func @forward(%x: tensor<5x16xf32> {phantom.input = "x"}, %a: tensor<16x16xf32> {phantom.parameter = @last.weight},
+                   %b: tensor<16x16xf32> {phantom.parameter = @fc.up}, %c: tensor<16x16xf32> {phantom.parameter = @fc.down}) -> tensor<5x16xf32> {
+  %0 = phantom.linear %x, %a : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  %1 = phantom.linear %0, %b : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  // expected-error @+1 {{the weights 'fc.up' and 'fc.down' are both of a layer 'fc'; give them names that differ before the last dot, or exclude one with select}}
+  %2 = phantom.linear %1, %c : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  %3 = phantom.linear %2, %a : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  return %3 : tensor<5x16xf32>
+}

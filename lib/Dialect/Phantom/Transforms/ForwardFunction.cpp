@@ -52,3 +52,11 @@ std::string mlir::phantom::getPartName(StringRef parameter, int64_t part, String
             last = layer == parameter ? role : parameter.drop_front(layer.size() + 1);
   return (layer + ".part" + Twine(part) + "." + last).str();
 }
+
+std::optional<LayerPart> mlir::phantom::getLayerPart(StringRef layer) {
+  auto [whole, number] = layer.rsplit(".part");
+  int64_t value = 0;
+  if (whole.empty() || number.empty() || number.getAsInteger(10, value))
+    return std::nullopt;
+  return LayerPart{whole, value};
+}

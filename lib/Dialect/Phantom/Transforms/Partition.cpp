@@ -19,8 +19,31 @@ namespace mlir::phantom {
 using namespace mlir;
 using namespace mlir::phantom;
 
+/// "fc1=4": the layer's name may hold anything.
+LogicalResult Partitioner::readGhostWidths() {
+  for (StringRef entry : options.ghostWidths) {
+    auto [name, text] = entry.rsplit('=');
+    int64_t width = 0;
+    if (name.empty() || text.getAsInteger(10, width) || width < 0)
+      return module.emitError() << "ghost-widths has '" << entry
+                                << "'; write LAYER=K, with a width K that is not negative";
+    if (!ghostWidths.try_emplace(name, width).second)
+      return module.emitError() << "ghost-widths names the layer '" << name << "' twice";
+  }
+  return success();
+}
+
+LogicalResult Partitioner::checkGhostWidths() {
+  if (options.strategy != Strategy::Phantom)
+    return success();
+  for (StringRef entry : options.ghostWidths)
+    if (StringRef name = entry.rsplit('=').first; !phantomWeights.contains(name))
+      return module.emitError() << "ghost-widths names '" << name << "', which becomes no phantom layer";
+  return success();
+}
+
 LogicalResult Partitioner::run() {
-  if (failed(findLayers()))
+  if (failed(readGhostWidths()) || failed(findLayers()))
     return failure();
   b.setInsertionPointToStart(module.getBody());
   auto axisAttr = AxisAttr::get(module.getContext(), kAxis, ranks);
@@ -50,6 +73,8 @@ LogicalResult Partitioner::run() {
       return failure();
     outputs.push_back(*output);
   }
+  if (failed(checkGhostWidths()))
+    return failure();
   func::ReturnOp::create(b, terminator->getLoc(), outputs);
 
   for (ParameterOp op : declared)
@@ -111,7 +136,8 @@ void PartitionPass::runOnOperation() {
                   StringAttr::get(&getContext(), names[static_cast<int>(strategy.getValue())]));
   if (ranks == 1)
     return startOneRank(*forward, init);
-  PhantomPartitionOptions options{strategy, ranks, ghostWidth, select, firstLayer, lastLayer, init};
+  PhantomPartitionOptions options{strategy,   ranks,     ghostWidth, select,
+                                  firstLayer, lastLayer, init,       llvm::to_vector(ghostWidths)};
   if (failed(Partitioner(module, *forward, options).run()))
     signalPassFailure();
 }

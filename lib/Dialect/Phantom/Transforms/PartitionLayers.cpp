@@ -122,10 +122,15 @@ FailureOr<Value> Partitioner::rowParallel(LinearOp op, const Layer &layer, Value
   return *bias ? addBias(loc, sum, *bias) : sum;
 }
 
+int64_t Partitioner::ghostWidthOf(const Layer &layer) const {
+  auto found = ghostWidths.find(layer.name);
+  return found == ghostWidths.end() ? options.ghostWidth : found->second;
+}
+
 /// z = L y + Σ D g + b: the diagonal block, and what the gathered ghosts add.
 FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Value input) {
   Location loc = op.getLoc();
-  int64_t k = options.ghostWidth, mIn = layer.in / ranks, mOut = layer.out / ranks;
+  int64_t k = ghostWidthOf(layer), mIn = layer.in / ranks, mOut = layer.out / ranks;
   if (failed(checkDivisible(layer, "input", layer.in, loc)) ||
       failed(checkDivisible(layer, "output", layer.out, loc)))
     return failure();
@@ -133,6 +138,13 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
     return emitError(loc) << "layer '" << layer.name << "': ghost-width " << k
                           << " exceeds the width of a shard, " << std::min(mIn, mOut) << " (of "
                           << std::min(layer.in, layer.out) << " on " << ranks << " ranks); use a smaller one";
+
+  // Its parameters are named after the layer.
+  ParameterOp weight = layer.weight, known = phantomWeights.try_emplace(layer.name, weight).first->second;
+  if (known != weight)
+    return emitError(loc) << "the weights '" << known.getSymName() << "' and '" << weight.getSymName()
+                          << "' are both of a layer '" << layer.name
+                          << "'; give them names that differ before the last dot, or exclude one with select";
 
   op.emitRemark() << "layer '" << layer.name << "' is a phantom layer of " << k
                   << " ghosts per rank: " << mIn * mOut + k * (mIn + (ranks - 1) * mOut)

@@ -92,7 +92,7 @@ InitAttr Partitioner::startOf(ParameterOp dense, InitKind fromDense, const Layer
   if (fromDense == InitKind::Load)
     return init;
   bool lowRank = fromDense != InitKind::DiagonalBlock;
-  return InitAttr::get(context, fromDense, init.getSource(), layer.io, lowRank ? options.ghostWidth : 0, 0,
+  return InitAttr::get(context, fromDense, init.getSource(), layer.io, lowRank ? ghostWidthOf(layer) : 0, 0,
                        false);
 }
 

@@ -47,6 +47,9 @@ private:
 
   // Layers.
   LogicalResult findLayers();
+  LogicalResult readGhostWidths();
+  LogicalResult checkGhostWidths();
+  int64_t ghostWidthOf(const Layer &layer) const;
   Layer layerOf(LinearOp op, ParameterOp weight);
   void keepFeedForwardLayers();
   void splitPackedLayers();
@@ -104,6 +107,8 @@ private:
   StringAttr axis;
 
   llvm::MapVector<Operation *, Layer> layers;
+  llvm::StringMap<int64_t> ghostWidths;        ///< of single layers, by name
+  llvm::StringMap<ParameterOp> phantomWeights; ///< the dense weights of phantom layers, by layer name
   func::FuncOp result;
   Block *body = nullptr;
   IRMapping map;

@@ -32,6 +32,15 @@ StringRef getLayerName(StringRef weight);
 /// "bias", is used where the name has no dot.
 std::string getPartName(StringRef parameter, int64_t part, StringRef role);
 
+/// A part of a packed layer, by its name.
+struct LayerPart {
+  StringRef layer; ///< the packed one
+  int64_t number;
+};
+
+/// "w12" and 1 of "w12.part1"; nothing for a name that is not that of a part.
+std::optional<LayerPart> getLayerPart(StringRef layer);
+
 } // namespace mlir::phantom
 
 #endif // PHANTOM_DIALECT_PHANTOM_TRANSFORMS_FORWARDFUNCTION_H

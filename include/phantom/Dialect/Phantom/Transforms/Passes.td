@@ -98,8 +98,10 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
     (`init=from-dense`: slices, diagonal blocks and the truncated SVD of the rest) or `init=random`.
 
     With one rank nothing changes. With `ghost-width=0` a phantom layer is its diagonal block, and nothing is exchanged.
+    `ghost-widths="fc1=4,fc2=8"` gives single layers other widths than `ghost-width`.
 
-    It is an error if a selected layer's width is not divisible by `ranks`, or `ghost-width` exceeds a shard's width.
+    It is an error if a selected layer's width is not divisible by `ranks`, a ghost width exceeds a shard's width, or
+    `ghost-widths` names what becomes no phantom layer.
   }];
   let options = [
     Option<"strategy", "strategy", "::mlir::phantom::Strategy", /*default=*/"::mlir::phantom::Strategy::Phantom",
@@ -122,8 +124,31 @@ def PhantomPartition : Pass<"phantom-partition", "::mlir::ModuleOp"> {
     Option<"init", "init", "::mlir::phantom::InitStart", /*default=*/"::mlir::phantom::InitStart::FromDense",
            "first values of the parameters", [{::llvm::cl::values(
       clEnumValN(::mlir::phantom::InitStart::FromDense, "from-dense", "from the model's dense weights"),
-      clEnumValN(::mlir::phantom::InitStart::Random, "random", "uniform in ±1/√(fan-in)"))}]>
+      clEnumValN(::mlir::phantom::InitStart::Random, "random", "uniform in ±1/√(fan-in)"))}]>,
+    ListOption<"ghostWidths", "ghost-widths", "std::string", "LAYER=K: ghost neurons of single phantom layers">
   ];
+}
+
+def PhantomExposeActivations : Pass<"phantom-expose-activations", "::mlir::ModuleOp"> {
+  let summary = "make the inputs of linear layers the only results of a dense model";
+  let description = [{
+    For each of `layers`, by the names that `phantom-partition` gives them (those of a packed layer's parts included), `@forward`
+    returns what the layer multiplies by its weight, and nothing else. Layers that share an input share a result, named after the
+    first of them; the inputs of a layer that is called several times are `fc1`, `fc1#2` and so on. What no result needs goes away
+    with the next canonicalization. Statistics of these values are what a calibrated start is made of.
+
+    ```mlir
+    func.func @forward(%x: …, …) -> (tensor<8x2xf32> {phantom.output = "y"}) {
+      %h = phantom.activation <relu> %z : tensor<8x4xf32>
+      %y = phantom.linear %h, %w bias %b : …
+      return %y
+    // becomes, with layers=fc2
+    func.func @forward(%x: …, …) -> (tensor<8x4xf32> {phantom.output = "fc2"}) {
+      …
+      return %h
+    ```
+  }];
+  let options = [ListOption<"layers", "layers", "std::string", "names of linear layers">];
 }
 
 def PhantomVerifyPartition : Pass<"phantom-verify-partition", "::mlir::ModuleOp"> {
