@@ -464,7 +464,7 @@ def cases(options):
     yield "convert/auto-use", auto_use
     output, good_rows = ["-o", "c.safetensors"], spoiled(1)
     for name, case in {
-            "nan": bad_calibration(["NaN", "'x'", "rows 0 to 29"], spoiled(np.nan), *output),
+            "nan": bad_calibration(["NaN", "'x'", "row 17"], spoiled(np.nan), *output),
             "infinity": bad_calibration(["infinity", "'x'"], spoiled(np.inf), *output),
             "overflow": bad_calibration(["fc2", "not finite"], spoiled(1, 3e38), *output),
             "no-rows": bad_calibration(["c.npy", "no rows"], good_rows[:0], *output),
@@ -494,6 +494,7 @@ def cases(options):
             "widths-twice": bad(["'fc2' twice"], *good[:3], "fc2=1,fc2=2", *good[4:]),
             "widths-default": bad(["two widths"], *good[:3], "1,2", *good[4:]),
             "widths-layer": bad(["'fc9'", "no phantom layer"], *good[:3], "fc9=1", *good[4:]),
+            "folder": bad(["'.'", "compiled folder"], *good, model="."),
             "no-model": bad(["no such file"], *good, model="missing.onnx"),
     }.items():
         yield f"convert/bad-{name}", case

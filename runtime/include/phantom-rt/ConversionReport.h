@@ -14,8 +14,7 @@
 
 namespace phantom::rt {
 
-/// A phantom layer against the dense layer that it comes from. Errors are relative: the norm of the
-/// difference by that of the dense value, 0 where both are 0.
+/// A phantom layer against the dense layer that it comes from. Errors are relative, as `relativeNorm` has it.
 struct LayerConversion {
   PhantomLayer layer;
   double offDiagonalError = 0; ///< of the blocks beside the diagonal, in the Frobenius norm

@@ -41,6 +41,9 @@ Matrix multiplyTransposed(const Matrix &a, const Matrix &b);
 /// The sum of the squares of all elements.
 double squaredNorm(const Matrix &a);
 
+/// The root of error / whole, two squared norms: 0 without an error, 1 for an error against nothing.
+double relativeNorm(double error, double whole);
+
 /// The thin singular value decomposition left · diag(values) · right, of r = min(rows, columns) values in
 /// descending order.
 struct SingularValues {

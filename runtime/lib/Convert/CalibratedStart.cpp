@@ -210,8 +210,8 @@ static double meanSquare(const Matrix &a, ArrayRef<double> b, const Moments &inp
 
 double outputError(const Matrix &weight, ArrayRef<double> bias, const Matrix &composed,
                    ArrayRef<double> biasChange, const Moments &inputs) {
-  const double error = meanSquare(difference(composed, weight), biasChange, inputs);
-  return error == 0 ? 0 : std::sqrt(error / meanSquare(weight, bias, inputs));
+  return relativeNorm(meanSquare(difference(composed, weight), biasChange, inputs),
+                      meanSquare(weight, bias, inputs));
 }
 
 } // namespace phantom::rt

@@ -38,30 +38,36 @@ static Matrix toRows(const TensorType &type, const std::byte *bytes) {
   return rows;
 }
 
-static bool allFinite(const Matrix &matrix) {
-  return all_of(matrix.values, [](double value) { return std::isfinite(value); });
+/// An error that names the row of the data, where a value is not finite. The batch begins with row `first`.
+static Error checkFinite(const Matrix &values, const Twine &what, int64_t first, int64_t batch) {
+  auto found = find_if_not(values.values, [](double value) { return std::isfinite(value); });
+  if (found == values.values.end())
+    return Error::success();
+  const int64_t perRow = std::max<int64_t>(int64_t(values.values.size()) / batch, 1);
+  return makeError(what + ": NaN or infinity in row " +
+                   Twine(first + (found - values.values.begin()) / perRow) + " of the calibration data");
 }
 
-/// `row` is that of the data which is first in the batch.
-static Error checkInputs(FunctionInstance &function, int64_t row, int64_t batch) {
+static Error checkInputs(FunctionInstance &function, int64_t first, int64_t batch) {
   const Function &signature = function.function();
   for (size_t i = 0; i < signature.arguments.size(); ++i) {
     const Argument &argument = signature.arguments[i];
-    if (argument.role == Role::Input && isFloat(argument.type.element) &&
-        !allFinite(toRows(argument.type, function.argument(i))))
-      return makeError("the calibration data of the input '" + argument.name +
-                       "' hold NaN or infinity in rows " + Twine(row) + " to " + Twine(row + batch - 1));
+    if (argument.role != Role::Input || !isFloat(argument.type.element))
+      continue;
+    if (Error error = checkFinite(toRows(argument.type, function.argument(i)),
+                                  "input '" + argument.name + "'", first, batch))
+      return error;
   }
   return Error::success();
 }
 
-static Error addOutputs(const FunctionInstance &function, int64_t row, int64_t batch,
+static Error addOutputs(const FunctionInstance &function, int64_t first, int64_t batch,
                         ActivationMoments &moments) {
   for (const Result &result : function.function().results) {
     Matrix rows = toRows(result.type, function.address(0, result));
-    if (!allFinite(rows))
-      return makeError("layer '" + result.name + "': its inputs are not finite for the calibration rows " +
-                       Twine(row) + " to " + Twine(row + batch - 1));
+    if (!all_of(rows.values, [](double value) { return std::isfinite(value); }))
+      return makeError("layer '" + result.name + "': what it gets is not finite for some of the rows " +
+                       Twine(first) + " to " + Twine(first + batch - 1) + " of the calibration data");
     const int64_t width = rows.columns;
     moments.try_emplace(result.name, width).first->second.add(std::move(rows));
   }

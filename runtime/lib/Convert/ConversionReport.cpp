@@ -12,14 +12,9 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 
-#include <cmath>
-
 using namespace llvm;
 
 namespace phantom::rt {
-
-/// The root of error / whole, of two squared norms.
-static double relative(double error, double whole) { return error == 0 ? 0 : std::sqrt(error / whole); }
 
 LayerConversion compareWeights(const PhantomLayer &layer, const Matrix &dense, const Matrix &composed) {
   const int64_t mOut = layer.out / layer.ranks, mIn = layer.in / layer.ranks;
@@ -33,8 +28,8 @@ LayerConversion compareWeights(const PhantomLayer &layer, const Matrix &dense, c
     }
   LayerConversion conversion;
   conversion.layer = layer;
-  conversion.offDiagonalError = relative(error, whole);
-  conversion.weightError = relative(error + diagonalError, whole + diagonal);
+  conversion.offDiagonalError = relativeNorm(error, whole);
+  conversion.weightError = relativeNorm(error + diagonalError, whole + diagonal);
   return conversion;
 }
 

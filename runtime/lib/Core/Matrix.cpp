@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cblas.h>
+#include <cmath>
 #include <lapacke.h>
 #include <limits>
 
@@ -43,6 +44,12 @@ double squaredNorm(const Matrix &a) {
   for (double value : a.values)
     sum += value * value;
   return sum;
+}
+
+double relativeNorm(double error, double whole) {
+  if (error == 0 || whole == 0)
+    return error == 0 ? 0 : 1;
+  return std::sqrt(error / whole);
 }
 
 static Error checkSize(const Matrix &a) {
