@@ -75,17 +75,22 @@ private:
   int64_t heavy = 0;
 };
 
-/// The first op that reads a result of `op` after a wait; null if none waits.
-Operation *firstAfterWait(linalg::GenericOp op, const Schedule &schedule) {
+/// The op that reads a result of `op` after the longest wait; null if none waits.
+Operation *firstAfterLongestWait(linalg::GenericOp op, const Schedule &schedule) {
   SmallVector<Operation *> readers;
   for (Value result : op.getResults())
     llvm::append_range(readers, schedule.readers(result));
   llvm::sort(readers, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-  for (size_t i = 1; i < readers.size(); ++i)
-    if (!readers[i]->hasTrait<OpTrait::IsTerminator>() &&
-        schedule.heavyBetween(readers[i - 1], readers[i]) > 0)
-      return readers[i];
-  return nullptr;
+  Operation *late = nullptr;
+  int64_t longest = 0;
+  for (size_t i = 1; i < readers.size(); ++i) {
+    const int64_t wait = schedule.heavyBetween(readers[i - 1], readers[i]);
+    if (wait <= longest || readers[i]->hasTrait<OpTrait::IsTerminator>())
+      continue;
+    longest = wait;
+    late = readers[i];
+  }
+  return late;
 }
 
 /// Whether all that `op` reads is there until `late`, whether or not `op` is computed again.
@@ -115,7 +120,7 @@ private:
     for (auto op : llvm::to_vector(function.getOps<linalg::GenericOp>())) {
       if (!isElementwise(op))
         continue;
-      Operation *late = firstAfterWait(op, schedule);
+      Operation *late = firstAfterLongestWait(op, schedule);
       if (!late || !inputsLiveUntil(op, late, schedule))
         continue;
       cloneBefore(op, late, schedule);

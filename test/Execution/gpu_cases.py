@@ -8,9 +8,12 @@
 """--device sim trains as --device cpu does, in whatever order its streams run; what it finds wrong is an error."""
 import os
 
+import numpy as np
+
 import safetensors
-from harness import EXAMPLES, Scratch, check, check_close, losses, prepared, strategy_flags, train_flags
+from harness import EXAMPLES, Scratch, check, check_close, losses, prepared, steps, strategy_flags, train_flags
 from reference import Network
+from step_cases import BATCH, flags_of, network_of, save_dropping
 
 EXAMPLE_FLAGS = {
     "digits": ["--inputs", "train_images.npy", "--targets", "train_labels.npy", "--loss", "cross-entropy", "--batch-size", "16"],
@@ -82,7 +85,33 @@ def schedules(name):
     return run
 
 
+def step_as_on_cpu(strategy, parts):
+    """Clipping, accumulation, groups, label smoothing and dropout."""
+
+    def run(options):
+        network = network_of(strategy, 4)
+        with prepared(options, network, "cross-entropy", batch=BATCH) as (scratch, *_):
+            save_dropping(scratch.path("model.onnx"), network,
+                          network_of("tensor", 4).random_parameters(np.random.default_rng(1), np.float32))
+            largest = 0.5 if strategy == "phantom" else 0.72
+            flags = [*flags_of(network, strategy), "--clip-norm", largest, "--accumulate", parts, "--label-smoothing", 0.1,
+                     "--weight-decays", "*=0.1,*.bias=0", "--learning-rate-factors", "fc2.*=0.5"]
+            for device in ("cpu", "sim"):
+                scratch.run("train", "model.onnx", *flags, *train_flags(BATCH, "cross-entropy", "momentum", 0.05, 10),
+                            "--device", device, "--log", f"{device}.jsonl")
+            cpu, sim = (steps(scratch.log(f"{device}.jsonl")) for device in ("cpu", "sim"))
+            for value in ("loss", "grad_norm"):
+                check_close(value, [record[value] for record in sim], [record[value] for record in cpu])
+            norms = [record["grad_norm"] for record in cpu]
+            check(min(norms) < largest < max(norms), f"norms from {min(norms)} to {max(norms)}: all on one side")
+
+    return run
+
+
 def cases(options):
+    for strategy in STRATEGIES:
+        for parts in (1, 2):
+            yield f"gpu/step-{strategy}-{parts}", step_as_on_cpu(strategy, parts)
     for name in EXAMPLE_FLAGS:
         for ranks in (1, 2, 4, 8):
             for strategy in STRATEGIES if ranks > 1 else ["phantom"]:

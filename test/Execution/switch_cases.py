@@ -8,6 +8,7 @@
 """Each optimising pass left out alone, and all at once: the losses, gradients and trained parameters are those with all
 passes, and two runs with all passes have the same bits. Without --full, each model meets each pass alone once."""
 import itertools
+import json
 
 import models
 import normalize_cases
@@ -87,7 +88,39 @@ def case(model, strategy, ranks, alone):
     return f"switch/{model}-{strategy}-p{ranks}", run
 
 
+def save_deep(path, rng):
+    network = Network([16] + [32] * 8 + [16], "gelu")
+    models.save_mlp(path, network, network.random_parameters(rng, np.float32))
+    return [16]
+
+
+def recomputed(model, save):
+    """Activations that are computed again have the same bits, and take less memory while they are not there."""
+
+    def run(options):
+        rng = np.random.default_rng(13)
+        with Scratch(options) as scratch:
+            shape = save(scratch.path("model.onnx"), rng)
+            scratch.save("x.npy", rng.standard_normal([BATCH, *shape]).astype(np.float32))
+            scratch.save("t.npy", rng.standard_normal([BATCH, *OUTPUT.get(model, shape)]).astype(np.float32))
+            flags, bytes_needed, results = ["--ranks", 2, "--ghost-width", 2, "--summary", "summary.json"], [], []
+            for more in ([], ["--recompute-activations"]):
+                results.append(train(scratch, [*flags, *more], "a"))
+                with open(scratch.path("summary.json")) as file:
+                    bytes_needed.append(json.load(file)["predicted_memory_bytes"]["activations"])
+            check(results[0][0] == results[1][0], "other losses")
+            for kept, again in zip(results[0][1:], results[1][1:]):
+                for name, value in kept.items():
+                    check(value.tobytes() == again[name].tobytes(), f"{name} has other bits")
+            check(bytes_needed[1] < bytes_needed[0], f"bytes of activations: {bytes_needed}")
+
+    return f"switch/recompute-{model}", run
+
+
 def cases(options):
+    # A plain net of few layers needs the most memory where nothing waits.
+    for model, save in {**MODELS, "plain": save_deep}.items():
+        yield recomputed(model, save)
     strategies = ("phantom", "tensor", "megatron")
     turn = itertools.cycle((2,) if options.sanitize else (2, 4))
     for model in MODELS:

@@ -13,12 +13,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-# The operators of tiers T0 and T1, and those that exporters write around them for masks and shapes.
+# The operators of tiers T0 and T1, optimizers, and those that exporters write around them for masks and shapes.
 OPERATORS = set("""
     Add Cast Constant Div Dropout Elu Erf Flatten Gelu Gemm Identity LayerNormalization LeakyRelu LogSoftmax MatMul Mul Pow RMSNormalization
     Reciprocal ReduceMean ReduceSum Relu Reshape Sigmoid Softmax SoftmaxCrossEntropyLoss Sqrt Sub Tanh Transpose
     CastLike Clip Concat Exp Expand Gather HardSigmoid HardSwish Log Neg NegativeLogLikelihoodLoss Shape Slice Softplus
     Split Squeeze Swish Unsqueeze Where
+    Adagrad Adam Momentum
     Abs And ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Not Or Range Size Sum Trilu Xor
 """.split())
 

@@ -183,8 +183,8 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
 def PhantomRecomputeActivations : Pass<"phantom-recompute-activations", "::mlir::ModuleOp"> {
   let summary = "compute cheap values again instead of keeping them for the backward pass";
   let description = [{
-    An elementwise `linalg.generic` whose result waits, behind a product, a reduction or an exchange, for a later reader is
-    cloned in front of that reader, which then reads the clone: what it made need not be kept. Only where all that it
+    An elementwise `linalg.generic` whose result waits, behind products, reductions and exchanges, for a later reader is
+    cloned in front of the reader after the longest wait; that and later readers read the clone, and what it made need not be kept. Only where all that it
     reads is kept until then anyway; nothing else lives longer. So the memory for activations of `gelu`, `silu` and other
     functions that their operand's gradient needs, of dropout and of normalisations, is given back, for one more kernel
     each. Values are the same bits. Later passes that look for equal ops would undo it: it comes after them. A remark per

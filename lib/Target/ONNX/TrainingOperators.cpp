@@ -12,6 +12,8 @@
 
 #include "NodeImporter.h"
 
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -108,7 +110,7 @@ LogicalResult readScalars(NodeImporter &node, Optimizer &o) {
     return node.error() << "needs a scalar learning rate and an integer scalar, the number of updates";
   OpBuilder &b = node.builder;
   o.rate = *rate;
-  o.count = arith::SIToFPOp::create(b, node.location, rate->getType(), *count);
+  o.count = mlir::phantom::CastOp::create(b, node.location, rate->getType(), *count);
   Value zero = arith::ConstantOp::create(
       b, node.location,
       DenseElementsAttr::get(cast<RankedTensorType>(count->getType()), b.getI64IntegerAttr(0).getValue()));
