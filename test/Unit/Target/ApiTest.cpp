@@ -128,7 +128,7 @@ TEST_F(ApiTest, TrainsInCAsTheSessionDoes) {
   TensorType type{ElementType::F32, {batch, width}};
   TrainOptions options;
   options.data = {{{"", npy(folder.file("x.npy"), type, x.data())}},
-                  npy(folder.file("t.npy"), type, t.data())};
+                  {npy(folder.file("t.npy"), type, t.data())}};
   options.steps = 5;
   options.shuffle = options.progress = false;
   TrainReport report = value(direct->train(options));
