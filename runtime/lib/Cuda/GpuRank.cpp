@@ -199,7 +199,7 @@ Error GpuRank::waitFor(StreamKind kind, function_ref<std::string()> where) {
       continue;
     }
     // The place takes calls of its own; only who waits for long is asked for it.
-    if (polls % 4096 == 0 && Clock::now() - begin > std::chrono::seconds(1))
+    if (polls % 256 == 0 && Clock::now() - begin > std::chrono::seconds(1))
       longWait.show("GPU " + std::to_string(myDevice) + ", for " + where());
     std::this_thread::sleep_for(std::chrono::microseconds(10));
   }

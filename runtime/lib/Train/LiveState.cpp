@@ -48,8 +48,12 @@ static StringRef functionOf(const Program &program, const Command *command) {
 static std::string describe(const Program &program, const RankPosition &position) {
   const Command *command = position.command.load(std::memory_order_relaxed);
   const std::string wait = position.wait();
-  if (!command)
-    return wait.empty() ? "between two runs" : "waits for " + wait;
+  if (!command) {
+    if (!wait.empty())
+      return "waits for " + wait;
+    // A GPU works through the commands of a run by itself.
+    return program.device == DeviceKind::Gpu ? "runs on its GPU, or is between two runs" : "between two runs";
+  }
   const std::string place = ("in '" + functionOf(program, command) + "': ").str();
   if (!wait.empty())
     return place + "waits for " + wait;

@@ -10,7 +10,10 @@
 #include "TestProgram.h"
 #include "TestSupport.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 using namespace phantom::rt;
 using namespace phantom::rt::test;
@@ -270,6 +273,27 @@ TEST_F(GpuRuntimeTest, ARankThatNeverComesEndsAtTheDeadline) {
   EXPECT_TRUE(contains(text, "waited 0.2"));
   EXPECT_TRUE(contains(text, "the end of 'train_step', at the all-gather 'ghosts' (test.mlir:ghosts)"));
   EXPECT_TRUE(contains(text, "--timeout"));
+}
+
+TEST_F(GpuRuntimeTest, ALongWaitCanBeAskedFor) {
+  options.team.timeoutSeconds = 3;
+  runtime = value(create(2));
+  bind();
+  gpu.deadRanks = {1};
+  const RankPosition &position = runtime->team().communicator(0).position;
+  std::atomic<bool> isDone{false};
+  std::string seen;
+  std::thread asking([&] {
+    while (!isDone && seen.empty()) {
+      seen = position.wait();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  EXPECT_NE(message(step(1)), "");
+  isDone = true;
+  asking.join();
+  EXPECT_EQ(seen, "GPU 0, for the end of 'train_step', at the all-gather 'ghosts' (test.mlir:ghosts)");
+  EXPECT_EQ(position.wait(), "");
 }
 
 TEST_F(GpuRuntimeTest, AFailureWhileJoiningEndsAllRanks) {
