@@ -15,6 +15,7 @@ import onnx
 
 import models
 import onnx_numpy
+import packed_cases
 import safetensors
 from error_cases import expect_error
 from export_cases import check_model, compose, dense_weights, initializers
@@ -194,7 +195,8 @@ def calibrated_case(rows, ranks, ghost_width, edges, bias):
             check(raw[0] == raw[1], "two conversions differ")
             factors = double(safetensors.load(scratch.path("converted.safetensors")))
             inputs = layer_inputs(network, dense, np.load(scratch.path("calibration.npy")))
-            check(report["calibration_rows"] == rows and len(report["layers"]) == len(phantom_names(edges)), f"{report}")
+            check(report["calibration_rows"] == rows, f"{report}")
+            check([layer["name"] for layer in report["layers"]] == phantom_names(edges), f"{report}")
             for layer in report["layers"]:
                 check_calibrated(layer, dense, factors, inputs[layer["name"]], ranks, ghost_width)
             check_trained_start(scratch, flags, factors)
@@ -307,13 +309,13 @@ def fixed_batch(options):
                                "x20.npy"], "x20.npy", "20 rows", "multiple")
 
 
-def bad_calibration(words, x, *arguments, command="convert"):
+def bad_calibration(words, x, *arguments, command="convert", model="model.onnx", file="c.npy"):
 
     def run(options):
         with prepared(options, Network(WIDTHS, "relu", True)) as (scratch, *_):
             scratch.save("c.npy", x)
-            expect_error(scratch, [command, "model.onnx", "--bind", "none", "--ranks", 2, "--ghost-width", 2,
-                                   "--calibration", "c.npy", *arguments], *words)
+            expect_error(scratch, [command, model, "--bind", "none", "--ranks", 2, "--ghost-width", 2, "--calibration",
+                                   file, *arguments], *words)
 
     return run
 
@@ -431,6 +433,22 @@ def auto_use(options):
         check_same("folder.safetensors", safetensors.load(scratch.path("model.safetensors")), scratch)
 
 
+def packed_widths(options):
+    """Other widths of the two parts of a packed layer, in files of all kinds."""
+    prepared_model = packed_cases.Prepared(options, matmul=True)
+    with prepared_model.scratch as scratch:
+        flags = ["--ranks", 2, "--ghost-width", "w12.part0=1,w12.part1=3"]
+        for name in (["c.safetensors"], ["dense.onnx"], ["factored.onnx", "--factored"]):
+            scratch.run("convert", "model.onnx", *flags, "--calibration", "x.npy", "-o", *name)
+        factors = safetensors.load(scratch.path("c.safetensors"))
+        widths = [factors[f"w12.part{i}.compressor"].shape[1] for i in range(2)]
+        check(widths == [1, 3], f"widths {widths}")
+        expected = prepared_model.infer("model.onnx", *flags, "--init", "from-file=c.safetensors")
+        for form in ("dense", "factored"):
+            model = check_model(scratch.path(f"{form}.onnx"))
+            check_close(form, onnx_numpy.evaluate(model, {"x": prepared_model.x})["y"], expected)
+
+
 def check_same(name, expected, scratch):
     actual = safetensors.load(scratch.path(name))
     check(sorted(actual) == sorted(expected), f"{name}: {sorted(actual)}, expected {sorted(expected)}")
@@ -462,6 +480,7 @@ def cases(options):
     for unit in ("parameters", "flops", "bytes"):
         yield auto_case(unit)
     yield "convert/auto-use", auto_use
+    yield "convert/packed-widths", packed_widths
     output, good_rows = ["-o", "c.safetensors"], spoiled(1)
     for name, case in {
             "nan": bad_calibration(["NaN", "'x'", "row 17"], spoiled(np.nan), *output),
@@ -471,6 +490,9 @@ def cases(options):
             "width": bad_calibration(["c.npy", "47"], good_rows[:, 1:], *output),
             "init": bad_calibration(["--calibration", "--init from-dense"], good_rows, "--init", "random",
                                     *train_flags(8, "mse"), command="train"),
+            "no-name": bad_calibration(["--calibration", "name the .npy file"], good_rows, *output, file=""),
+            "folder": bad_calibration(["--calibration", "compiled", "from-file"], good_rows, *train_flags(8, "mse"),
+                                      command="train", model="."),
             "no-effect": bad_calibration(["no layer became a phantom layer"], good_rows, *train_flags(8, "mse"),
                                          "--strategy", "tensor", "--strict", command="train"),
     }.items():
@@ -487,8 +509,8 @@ def cases(options):
             "ghost-width": bad(["exceeds the width of a shard"], *good[:3], "17", *good[4:]),
             "auto": bad(["--ghost-width", "--budget"], *good[:3], "auto", *good[4:]),
             "budget-alone": bad(["--budget", "--ghost-width auto"], *good, "--budget", "bytes=0.5"),
-            "budget-unit": bad(["--budget", "bytes=F, flops=F or parameters=F"], *good[:3], "auto", *good[4:], "--budget",
-                               "joules=0.5"),
+            "budget-unit": bad(["--budget", "bytes=F, flops=F or parameters=F"], *good[:3], "auto", *good[4:],
+                               "--budget", "joules=0.5"),
             "budget-value": bad(["--budget", "fraction"], *good[:3], "auto", *good[4:], "--budget", "bytes=-1"),
             "widths": bad(["--ghost-width", "whole number"], *good[:3], "fc2=x", *good[4:]),
             "widths-twice": bad(["'fc2' twice"], *good[:3], "fc2=1,fc2=2", *good[4:]),

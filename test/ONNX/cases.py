@@ -105,7 +105,7 @@ class Case:
 
     def _operators(self):
         nodes = self.model.graph.node
-        domains = {node.domain for node in nodes} - {"", "ai.onnx"}
+        domains = {node.domain for node in nodes} - {"", "ai.onnx", "ai.onnx.preview.training"}
         if domains:
             return f"domain {sorted(domains)[0]}"
         missing = {node.op_type for node in nodes} - OPERATORS

@@ -621,7 +621,10 @@ Error readCalibration(RunOptions &options) {
                          "' is compiled; give it what convert writes: --init from-file=F.safetensors");
   if (init.getValue() != "from-dense")
     return flagError(calibration, "only with --init from-dense");
-  return readData(calibration, nullptr, options.calibration);
+  options.calibration.inputs = namedFiles(calibration);
+  if (options.calibration.inputs.empty())
+    return flagError(calibration, "name the .npy file of the model's input");
+  return Error::success();
 }
 
 Error readTraining(RunOptions &options) {

@@ -39,7 +39,9 @@ Error checkEffects(const RunOptions &options, const rt::Program &program, const 
   bool ghosts = any_of(program.parameters,
                        [](const rt::Parameter &p) { return StringRef(p.name).ends_with(".compressor"); });
   const CompileOptions &compile = options.compile;
-  if ((compile.ghostWidth > 0 || !compile.ghostWidths.empty()) && !options.autoGhostWidths && !ghosts)
+  const bool wanted = compile.ghostWidth > 0 ||
+                      any_of(compile.ghostWidths, [](const auto &layer) { return layer.second > 0; });
+  if (wanted && !ghosts)
     return noEffect(options, "--ghost-width had no effect: no layer became a phantom layer (strategy '" +
                                  options.strategyName + "', " + Twine(options.compile.ranks) + " ranks)");
   if (saver.isFactoredInVain())
