@@ -167,7 +167,7 @@ LogicalResult importUpdates(NodeImporter &node, Optimizer &o, size_t states, Rul
 
 static LogicalResult importAdagrad(NodeImporter &node) {
   FailureOr<double> decay = node.floatAttribute("decay_factor", 0),
-                    epsilon = node.floatAttribute("epsilon", 0),
+                    epsilon = node.floatAttribute("epsilon", 1e-6),
                     before = node.floatAttribute("norm_coefficient", 0);
   if (mlir::failed(decay) || mlir::failed(epsilon) || mlir::failed(before))
     return failure();
@@ -180,7 +180,7 @@ static LogicalResult importAdagrad(NodeImporter &node) {
 
 static LogicalResult importAdam(NodeImporter &node) {
   FailureOr<double> alpha = node.floatAttribute("alpha", 0.9), beta = node.floatAttribute("beta", 0.999),
-                    epsilon = node.floatAttribute("epsilon", 0),
+                    epsilon = node.floatAttribute("epsilon", 1e-6),
                     before = node.floatAttribute("norm_coefficient", 0),
                     after = node.floatAttribute("norm_coefficient_post", 0);
   if (mlir::failed(alpha) || mlir::failed(beta) || mlir::failed(epsilon) || mlir::failed(before) ||
@@ -196,6 +196,9 @@ static LogicalResult importAdam(NodeImporter &node) {
 }
 
 static LogicalResult importMomentum(NodeImporter &node) {
+  for (StringRef name : {"alpha", "beta", "mode", "norm_coefficient"})
+    if (!node.hasAttribute(name))
+      return node.error() << "has no attribute '" << name << "', which it needs";
   FailureOr<double> alpha = node.floatAttribute("alpha", 0), beta = node.floatAttribute("beta", 0),
                     before = node.floatAttribute("norm_coefficient", 0);
   FailureOr<std::string> mode = node.stringAttribute("mode", "standard");
