@@ -46,7 +46,7 @@ def dropout_factors(shape, ratio, seed, step, site):
 
 
 def permutation(size, seed, epoch):
-    """The rows of an epoch, in order: a Feistel network on the smallest even number of bits, walked until all are rows."""
+    """The rows of an epoch, in order: a Feistel network on an even number of bits, walked until all are rows."""
     bits, key = 1, stream_key(seed, "shuffle")
     while bits < 31 and 1 << (2 * bits) < size:
         bits += 1
@@ -56,7 +56,8 @@ def permutation(size, seed, epoch):
     while pending.any():
         left, right = rows[pending] >> half, rows[pending] & mask
         for number in range(8):
-            counter = (right, np.full_like(right, number), np.full_like(right, epoch & MASK32), np.full_like(right, epoch >> 32))
+            words = (number, epoch & MASK32, epoch >> 32)
+            counter = (right, *(np.full_like(right, word) for word in words))
             left, right = right, left ^ (philox(counter, key)[0] & mask)
         rows[pending] = left << half | right
         pending = rows >= size

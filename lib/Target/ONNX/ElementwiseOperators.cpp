@@ -322,9 +322,9 @@ LogicalResult importDropout(NodeImporter &node) {
     if (mlir::failed(node.setOutput(1, splat(node, 1, *x, mask))))
       return failure();
   }
-  return node.setResult(mlir::phantom::DropoutOp::create(node.builder, node.location, x->getType(), *x,
-                                                         node.builder.getF64FloatAttr(*ratio), mlir::ValueRange(),
-                                                         mlir::IntegerAttr(), mlir::DenseI64ArrayAttr()));
+  return node.setResult(mlir::phantom::DropoutOp::create(
+      node.builder, node.location, x->getType(), *x, node.builder.getF64FloatAttr(*ratio), mlir::ValueRange(),
+      mlir::IntegerAttr(), mlir::DenseI64ArrayAttr()));
 }
 
 } // namespace phantom::onnx

@@ -184,7 +184,8 @@ LogicalResult ApplyOptimizerPass::checkOptions() {
     if (!(value >= 0 && std::isfinite(value)))
       return outside(name, value, 0);
   if (accumulate < 1)
-    return getOperation().emitError() << "accumulate is " << accumulate.getValue() << "; it must be at least 1";
+    return getOperation().emitError()
+           << "accumulate is " << accumulate.getValue() << "; it must be at least 1";
   return parseGroups();
 }
 

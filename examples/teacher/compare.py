@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# ===- compare.py - What ghosts are worth on the teacher task ----------------=== #
+#
+# Part of the Phantom project, under the Apache License v2.0 with LLVM
+# Exceptions. See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------=== #
+"""Trains the teacher task on 4 ranks with each number of ghosts, with the other strategies, and, as controls on one
+rank, a net of low rank and a narrower dense net, both with as many parameters as phantom k=8. Prints one table: medians
+over the seeds."""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import mlp
+
+from make_data import INPUTS, OUTPUTS, WIDTH
+
+RANKS = 4
+GHOSTS = (0, 1, 2, 4, 8, WIDTH // RANKS)
+LOW_RANK = 24  # 2·64·24 = 64·64/4 + 4·8·64, the weights of a phantom layer with k=8, p=4
+NARROW = 56  # 2·56² + 23·56 + 4 parameters, next to those of phantom k=8
+RATE, BATCH = 0.003, 64
+
+
+def save_narrow(path):
+    mlp.save_onnx(path, mlp.initial_weights(np.random.RandomState(2), [INPUTS, NARROW, NARROW, NARROW, OUTPUTS]),
+                  "input", "output")
+
+
+def save_low_rank(path):
+    """Each square weight is a product of two; relu only behind the second."""
+    widths = [INPUTS, WIDTH, LOW_RANK, WIDTH, LOW_RANK, WIDTH, OUTPUTS]
+    layers = mlp.initial_weights(np.random.RandomState(2), widths)
+    nodes, tensors, value = [], [], "input"
+    for i, (weight, bias) in enumerate(layers, start=1):
+        tensors.append(numpy_helper.from_array(weight.astype(np.float32), f"fc{i}.weight"))
+        inputs = [value, f"fc{i}.weight"]
+        if widths[i] != LOW_RANK:
+            tensors.append(numpy_helper.from_array(bias.astype(np.float32), f"fc{i}.bias"))
+            inputs.append(f"fc{i}.bias")
+        last = i == len(layers)
+        nodes.append(helper.make_node("Gemm", inputs, ["output" if last else f"z{i}"], transB=1))
+        value = f"z{i}"
+        if not last and widths[i] != LOW_RANK:
+            nodes.append(helper.make_node("Relu", [value], [f"y{i}"]))
+            value = f"y{i}"
+    shaped = lambda name, width: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
+    graph = helper.make_graph(nodes, "low-rank", [shaped("input", INPUTS)], [shaped("output", OUTPUTS)], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def contestants(folder):
+    """(name, model, flags)"""
+    teacher = os.path.join(HERE, "teacher.onnx")
+    for k in GHOSTS:
+        yield f"phantom k={k}", teacher, ["--strategy", "phantom", "--ranks", RANKS, "--ghost-width", k]
+    for strategy in ("tensor", "megatron"):
+        yield strategy, teacher, ["--strategy", strategy, "--ranks", RANKS]
+    for name, save in ((f"low rank {LOW_RANK}, p=1", save_low_rank), (f"dense {NARROW}, p=1", save_narrow)):
+        path = os.path.join(folder, f"{save.__name__}.onnx")
+        save(path)
+        yield name, path, ["--strategy", "tensor", "--ranks", 1]
+
+
+def run(arguments, folder, model, flags, seed):
+    """The summary, and (step, joules so far, held-out loss) of each evaluation."""
+    data = lambda name: os.path.join(HERE, name)
+    log, summary = (os.path.join(folder, name) for name in ("log.jsonl", "summary.json"))
+    command = [os.path.join(arguments.tools_dir, "phantom-run"), "train", model, *flags, "--init", "random", "--inputs",
+               data("train_inputs.npy"), "--targets", data("train_targets.npy"), "--eval-inputs",
+               data("test_inputs.npy"), "--eval-targets", data("test_targets.npy"), "--loss", "mse", "--optimizer",
+               "adam", "--learning-rate", RATE, "--schedule", "cosine", "--batch-size", BATCH, "--steps",
+               arguments.steps, "--seed", seed, "--eval-every", arguments.eval_every, "--log", log, "--summary",
+               summary, "--bind", "none", "--quiet"]
+    process = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if process.returncode:
+        sys.exit(f"compare.py: {' '.join(map(str, command))}\n{process.stderr.strip()}")
+    with open(summary) as file:
+        result = json.load(file)
+    joules, evaluations = 0.0, []
+    with open(log) as file:
+        for record in map(json.loads, file):
+            joules += record["model_energy_joules"]
+            if "eval_loss" in record:
+                evaluations.append((record["step"], joules, record["eval_loss"]))
+    return result, evaluations
+
+
+def row(arguments, folder, name, model, flags):
+    results = [run(arguments, folder, model, flags, seed) for seed in arguments.seeds]
+    losses = [evaluations[-1][2] for _, evaluations in results]
+    reached = [next(((step, joules) for step, joules, loss in evaluations if loss <= arguments.target), None)
+               for _, evaluations in results]
+    summary = results[0][0]
+    line = {"name": name, "parameters": summary["parameters"], "flops": summary["formula_flops_per_step"],
+            "bytes": summary["comm_bytes_per_step"], "loss": statistics.median(losses), "least": min(losses),
+            "most": max(losses), "reached": sum(one is not None for one in reached)}
+    if all(reached):
+        line["steps"], line["joules"] = (statistics.median(values) for values in zip(*reached))
+    return line
+
+
+def show(line, seeds):
+    target = f"in {line['reached']} of {seeds} seeds"
+    if "steps" in line:
+        target = f"{line['steps']:7.0f}  {line['joules']:7.2f} J"
+    print(f"{line['name']:18}  {line['parameters']:10,}  {line['flops'] / 1e6:10.3f}  {line['bytes']:10,}  "
+          f"{line['loss']:8.4f} ({line['least']:.4f}-{line['most']:.4f})  {target}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tools-dir", required=True, help="where phantom-run is")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
+    parser.add_argument("--target", type=float, default=0.05, help="held-out loss to which energy is counted")
+    parser.add_argument("--eval-every", type=int, default=50)
+    parser.add_argument("--json", help="also write the rows to this file")
+    arguments = parser.parse_args()
+    if arguments.steps % arguments.eval_every:
+        parser.error("--eval-every must divide --steps: the last step is evaluated")
+    print(f"{'':18}  parameters  Mflop/step  bytes/step  held-out loss (least-most)  to a loss of {arguments.target}: "
+          "steps, energy")
+    lines = []
+    with tempfile.TemporaryDirectory(prefix="phantom-teacher-") as folder:
+        for name, model, flags in contestants(folder):
+            lines.append(row(arguments, folder, name, model, flags))
+            show(lines[-1], len(arguments.seeds))
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump(lines, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()
