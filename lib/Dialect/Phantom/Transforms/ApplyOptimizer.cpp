@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FunctionBuilding.h"
 #include "ValuesByName.h"
 #include "phantom/Dialect/Phantom/Transforms/ForwardFunction.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
@@ -57,11 +58,9 @@ public:
   explicit Step(func::FuncOp function)
       : function(function), b(OpBuilder::atBlockEnd(&function.getBody().front())) {}
 
-  Value addArgument(Type type, StringRef attribute, Attribute value) {
-    return insertArgument(function.getNumArguments(), type, attribute, value);
-  }
   Value addParameter(ParameterOp parameter, Type type) {
-    return addArgument(type, PhantomDialect::kParameter, FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
+    return insertArgument(function, function.getNumArguments(), type, PhantomDialect::kParameter,
+                          FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
   }
   /// The scalar argument `name`, which is inserted behind the data if it is not there.
   Value getScalar(StringRef name, Type type);
@@ -85,12 +84,6 @@ public:
   OpBuilder b;
 
 private:
-  Value insertArgument(unsigned index, Type type, StringRef attribute, Attribute value) {
-    (void)function.insertArgument(index, type, b.getDictionaryAttr(b.getNamedAttr(attribute, value)),
-                                  function.getLoc());
-    return function.getArgument(index);
-  }
-
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> attrs;
 };
@@ -104,7 +97,7 @@ Value Step::getScalar(StringRef name, Type type) {
     if (!function.getArgAttr(i, PhantomDialect::kParameter))
       index = i + 1;
   }
-  return insertArgument(index, RankedTensorType::get({}, type), PhantomDialect::kScalar,
+  return insertArgument(function, index, RankedTensorType::get({}, type), PhantomDialect::kScalar,
                         b.getStringAttr(name));
 }
 
@@ -116,10 +109,7 @@ void Step::finish() {
         order.push_back(i);
   auto ordered = llvm::map_to_vector(order, [&](unsigned i) { return results[i]; });
   auto orderedAttrs = llvm::map_to_vector(order, [&](unsigned i) { return attrs[i]; });
-  func::ReturnOp::create(b, function.getLoc(), ordered);
-  function.setFunctionType(
-      FunctionType::get(b.getContext(), function.getArgumentTypes(), ValueRange(ordered).getTypes()));
-  function.setAllResultAttrs(orderedAttrs);
+  close(function, ordered, orderedAttrs);
 }
 
 /// A parameter of a step, with the gradient that updates it.
@@ -136,17 +126,11 @@ struct Copy {
 };
 
 Copy copyGradients(func::FuncOp gradients, StringRef name) {
-  OpBuilder b(gradients.getContext());
-  b.setInsertionPointToEnd(gradients->getBlock());
-  auto function = cast<func::FuncOp>(b.clone(*gradients));
-  function.setName(name);
-  Operation *terminator = function.getBody().front().getTerminator();
-  Copy copy{function, terminator->getOperand(0), {}};
-  SmallVector<Value> values(llvm::drop_begin(terminator->getOperands()));
-  terminator->erase();
+  auto [function, values] = copyOpen(gradients, name);
+  Copy copy{function, values.front(), {}};
   for (BlockArgument argument : function.getArguments())
     if (ParameterOp parameter = getParameter(argument); parameter && parameter.getTrainable())
-      copy.trained.push_back({parameter, argument, values[copy.trained.size()]});
+      copy.trained.push_back({parameter, argument, values[1 + copy.trained.size()]});
   return copy;
 }
 

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FunctionBuilding.h"
 #include "phantom/Dialect/Phantom/Transforms/ForwardFunction.h"
 #include "phantom/Dialect/Phantom/Transforms/Passes.h"
 
@@ -34,36 +35,12 @@ private:
   LogicalResult buildGradients(func::FuncOp forward, RankedTensorType target);
 };
 
-/// A copy of `forward` under another name whose body ends before the return; its results are `outputs`.
-struct Copy {
-  func::FuncOp function;
-  SmallVector<Value> outputs;
-};
-
-Copy copyForward(func::FuncOp forward, StringRef name) {
-  OpBuilder b(forward);
-  b.setInsertionPointAfter(&*std::prev(forward->getBlock()->end()));
-  auto function = cast<func::FuncOp>(b.clone(*forward));
-  function.setName(name);
-  Operation *terminator = function.getBody().front().getTerminator();
-  SmallVector<Value> outputs(terminator->getOperands());
-  terminator->erase();
-  return {function, outputs};
-}
-
 /// Number of leading arguments that are model inputs; parameters follow.
 unsigned countInputs(func::FuncOp function) {
   unsigned inputs = 0;
   while (inputs < function.getNumArguments() && function.getArgAttr(inputs, PhantomDialect::kInput))
     ++inputs;
   return inputs;
-}
-
-Value insertArgument(func::FuncOp function, unsigned index, Type type, StringRef attribute, Attribute value) {
-  OpBuilder b(function.getContext());
-  (void)function.insertArgument(index, type, b.getDictionaryAttr(b.getNamedAttr(attribute, value)),
-                                function.getLoc());
-  return function.getArgument(index);
 }
 
 /// The shape over all ranks of what a rank holds.
@@ -96,15 +73,6 @@ void activateDropout(func::FuncOp function, unsigned index) {
     op.setSite(site);
     op.setWhole(wholeShape(function, cast<RankedTensorType>(op.getType())));
   }
-}
-
-/// Ends the function with a return of `values`, whose attributes are `attrs`.
-void finish(func::FuncOp function, ValueRange values, ArrayRef<DictionaryAttr> attrs) {
-  OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
-  func::ReturnOp::create(b, function.getLoc(), values);
-  function.setFunctionType(
-      FunctionType::get(function.getContext(), function.getArgumentTypes(), values.getTypes()));
-  function.setAllResultAttrs(attrs);
 }
 
 DictionaryAttr single(MLIRContext *context, StringRef name, Attribute value) {
@@ -202,7 +170,7 @@ FailureOr<RankedTensorType> DifferentiatePass::targetType(func::FuncOp forward) 
 }
 
 void DifferentiatePass::buildEvaluate(func::FuncOp forward, RankedTensorType target) {
-  auto [function, outputs] = copyForward(forward, "evaluate");
+  auto [function, outputs] = copyOpen(forward, "evaluate");
   MLIRContext *context = &getContext();
   unsigned inputs = countInputs(function);
   Value expected = insertArgument(function, inputs, target, PhantomDialect::kTarget, UnitAttr::get(context));
@@ -214,11 +182,11 @@ void DifferentiatePass::buildEvaluate(func::FuncOp forward, RankedTensorType tar
   SmallVector<DictionaryAttr> attrs;
   forward.getAllResultAttrs(attrs);
   attrs.push_back(single(context, PhantomDialect::kLoss, UnitAttr::get(context)));
-  finish(function, {outputs[0], value}, attrs);
+  close(function, {outputs[0], value}, attrs);
 }
 
 LogicalResult DifferentiatePass::buildGradients(func::FuncOp forward, RankedTensorType target) {
-  auto [function, outputs] = copyForward(forward, "gradients");
+  auto [function, outputs] = copyOpen(forward, "gradients");
   MLIRContext *context = &getContext();
   Location loc = function.getLoc();
   const unsigned inputs = countInputs(function);
@@ -252,7 +220,7 @@ LogicalResult DifferentiatePass::buildGradients(func::FuncOp forward, RankedTens
     attrs.push_back(
         single(context, PhantomDialect::kGradient, FlatSymbolRefAttr::get(parameter.getSymNameAttr())));
   }
-  finish(function, results, attrs);
+  close(function, results, attrs);
   return success();
 }
 
