@@ -58,11 +58,9 @@ FailureOr<rt::Program> mlir::phantom::exportStepProgram(ModuleOp module) {
       continue;
     if (failed(exporter.exportFunction(function)))
       return failure();
-    if (function.getName() == "train_step" || function.getName() == "update")
-      addCosts(function, 1, program.trainCosts);
-    else if (function.getName() == "accumulate")
-      addCosts(function, program.accumulation, program.trainCosts);
   }
+  for (auto [function, runs] : program.stepFunctions())
+    addCosts(module.lookupSymbol<func::FuncOp>(function->name), runs, program.trainCosts);
   program.trainCosts.parameters = countTrainable(program, module);
   if (auto batch = module->getAttrOfType<IntegerAttr>(PhantomDialect::kBatch))
     program.batch = batch.getInt();
