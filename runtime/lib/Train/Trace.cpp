@@ -9,6 +9,7 @@
 #include "Trace.h"
 
 #include "../Core/ProgramNames.h"
+#include "CommandLabel.h"
 #include "phantom-rt/AtomicFile.h"
 #include "phantom-rt/Communicator.h"
 #include "llvm/ADT/STLExtras.h"
@@ -34,35 +35,33 @@ struct Label {
   json::Object arguments;
 };
 
-/// Labels of the commands of a program.
-class Labels {
+/// Adds to labels of commands what only a trace has.
+class Details {
 public:
-  explicit Labels(const Program &program) : program(program) {}
+  Details(const Program &program, Label &label) : program(program), label(label) {}
 
-  Label operator()(const GemmCommand &gemm) const;
-  Label operator()(const KernelCommand &kernel) const;
-  Label operator()(const ExchangeStartCommand &start) const { return ofExchange("start ", start.exchange); }
-  Label operator()(const ExchangeWaitCommand &wait) const {
-    Label label = ofExchange("wait ", wait.exchange);
+  void operator()(const GemmCommand &gemm) const;
+  void operator()(const KernelCommand &kernel) const;
+  void operator()(const ExchangeStartCommand &start) const { ofExchange("start ", start.exchange); }
+  void operator()(const ExchangeWaitCommand &wait) const {
+    ofExchange("wait ", wait.exchange);
     label.category = "wait";
-    return label;
   }
-  Label operator()(const CollectiveCommand &collective) const {
-    Label label = ofExchange("", collective.exchange);
+  void operator()(const CollectiveCommand &collective) const {
+    ofExchange("", collective.exchange);
     label.stream = collective.stream;
-    return label;
   }
-  Label operator()(const EventRecordCommand &record) const {
-    return {"record event " + std::to_string(record.event), "", "event", record.stream, {}};
-  }
-  Label operator()(const EventWaitCommand &wait) const {
-    return {"wait event " + std::to_string(wait.event), "", "wait", wait.stream, {}};
+  void operator()(const EventRecordCommand &record) const { label.stream = record.stream; }
+  void operator()(const EventWaitCommand &wait) const {
+    label.category = "wait";
+    label.stream = wait.stream;
   }
 
 private:
-  Label ofExchange(const Twine &verb, uint32_t index) const;
+  void ofExchange(const Twine &verb, uint32_t index) const;
 
   const Program &program;
+  Label &label;
 };
 
 /// Writes the events of one rank, which is a process of the trace; its streams are the threads.
@@ -79,9 +78,7 @@ private:
   void writeName(StringRef what, StreamKind stream, StringRef name);
   void writeEvent(const Label &label, Clock::time_point begin, Clock::time_point end);
   void writeTime(StringRef key, Clock::duration time);
-  Label labelOf(const CommandTiming &timing) const {
-    return std::visit(Labels(program), function.commands[timing.command]);
-  }
+  Label labelOf(const CommandTiming &timing) const;
 
   json::OStream &json;
   const Program &program;
@@ -96,42 +93,48 @@ private:
 // Commands
 //===----------------------------------------------------------------------===//
 
-static std::string at(const Twine &what, StringRef location) {
-  return location.empty() ? what.str() : (what + " " + location).str();
-}
-
-Label Labels::operator()(const GemmCommand &gemm) const {
+void Details::operator()(const GemmCommand &gemm) const {
   const std::string shape = (Twine(gemm.m) + "x" + Twine(gemm.n) + "x" + Twine(gemm.k)).str();
   const int64_t results = gemm.m * gemm.n * (gemm.accumulate ? 2 : 1) + (gemm.bias ? gemm.n : 0);
-  json::Object arguments{{"shape", shape},
-                         {"flops", 2 * gemm.m * gemm.n * gemm.k},
-                         {"bytes", (gemm.m * gemm.k + gemm.k * gemm.n + results) * byteWidth(gemm.element)}};
+  label.stream = gemm.stream;
+  label.arguments =
+      json::Object{{"shape", shape},
+                   {"flops", 2 * gemm.m * gemm.n * gemm.k},
+                   {"bytes", (gemm.m * gemm.k + gemm.k * gemm.n + results) * byteWidth(gemm.element)}};
   if (gemm.epilogue != Epilogue::None)
-    arguments["epilogue"] = nameOf(gemm.epilogue);
-  return {at("gemm " + shape, gemm.location), gemm.location, "gemm", gemm.stream, std::move(arguments)};
+    label.arguments["epilogue"] = nameOf(gemm.epilogue);
 }
 
-Label Labels::operator()(const KernelCommand &kernel) const {
-  json::Object arguments{{"buffers", int64_t(kernel.arguments.size())}};
-  if (program.device == DeviceKind::Gpu) {
-    int64_t bytes = 0;
-    for (const KernelArgument &argument : program.kernelArguments[kernel.kernel])
-      bytes += argument.bytes * (int64_t(argument.reads) + int64_t(argument.writes));
-    arguments["bytes"] = bytes;
-    arguments["blocks"] = kernel.shape.blocks;
-    arguments["threads"] = kernel.shape.threads;
-  }
-  return {at(program.kernels[kernel.kernel], kernel.location), kernel.location, "kernel", kernel.stream,
-          std::move(arguments)};
+void Details::operator()(const KernelCommand &kernel) const {
+  label.stream = kernel.stream;
+  label.arguments["buffers"] = int64_t(kernel.arguments.size());
+  if (program.device != DeviceKind::Gpu)
+    return;
+  int64_t bytes = 0;
+  for (const KernelArgument &argument : program.kernelArguments[kernel.kernel])
+    bytes += argument.bytes * (int64_t(argument.reads) + int64_t(argument.writes));
+  label.arguments["bytes"] = bytes;
+  label.arguments["blocks"] = kernel.shape.blocks;
+  label.arguments["threads"] = kernel.shape.threads;
 }
 
-Label Labels::ofExchange(const Twine &verb, uint32_t index) const {
+/// The name is that of the kind; the exchange's own is an argument.
+void Details::ofExchange(const Twine &verb, uint32_t index) const {
   const Exchange &exchange = program.exchanges[index];
-  return {at(verb + kindName(exchange.kind), exchange.location), exchange.location, "exchange",
-          StreamKind::Compute,
-          json::Object{{"exchange", exchange.name},
-                       {"elements", fullElements(exchange, program.ranks)},
-                       {"bytes", bytesFromPeers(exchange, program.ranks)}}};
+  label.name = (verb + kindName(exchange.kind)).str();
+  label.arguments = json::Object{{"exchange", exchange.name},
+                                 {"elements", fullElements(exchange, program.ranks)},
+                                 {"bytes", bytesFromPeers(exchange, program.ranks)}};
+}
+
+Label RankWriter::labelOf(const CommandTiming &timing) const {
+  const Command &command = function.commands[timing.command];
+  const CommandLabel known = phantom::rt::labelOf(program, command);
+  Label label{known.name, known.location, known.category, StreamKind::Compute, {}};
+  std::visit(Details(program, label), command);
+  if (!label.location.empty())
+    label.name += " " + label.location;
+  return label;
 }
 
 //===----------------------------------------------------------------------===//
