@@ -17,8 +17,11 @@ static std::string momentsKey(const mlir::phantom::ExposedLayer &layer) {
   return layer.outputs.size() == 1 ? layer.outputs.front() : layer.name + "#";
 }
 
-Expected<Calibration> Calibration::create(const RunOptions &options, ArrayRef<std::string> names) {
+Expected<Calibration> Calibration::create(const RunOptions &options, ArrayRef<rt::PhantomLayer> layers) {
   constexpr int64_t mostRows = 256; // at once
+  std::vector<std::string> names;
+  for (const rt::PhantomLayer &layer : layers)
+    names.push_back(layer.name);
   Calibration calibration;
   Expected<int64_t> rows = rt::countRows(options.calibration);
   if (!rows)

@@ -12,14 +12,16 @@
 #include "Options.h"
 
 #include "phantom-rt/Calibration.h"
+#include "phantom-rt/PhantomLayers.h"
 
 namespace phantom::run {
 
 /// What the dense model's activations are like on the calibration data.
 class Calibration {
 public:
-  /// Runs the dense model, as far as the layers of these names need it.
-  static llvm::Expected<Calibration> create(const RunOptions &options, llvm::ArrayRef<std::string> layers);
+  /// Runs the dense model, as far as these layers need it.
+  static llvm::Expected<Calibration> create(const RunOptions &options,
+                                            llvm::ArrayRef<rt::PhantomLayer> layers);
 
   int64_t rows() const { return rowCount; }
   /// Of the inputs of layer `name`, which is one of those given to `create`.

@@ -16,23 +16,13 @@ using namespace llvm;
 
 namespace phantom::run {
 
-/// The values of a parameter of all ranks together.
-static std::vector<double> readValues(const rt::ParameterStore &store, size_t parameter) {
-  rt::HostTensor whole = store.get(parameter);
-  std::vector<double> values(whole.type.elements());
-  rt::convertElements(rt::storageType(whole.type.element), whole.bytes.data(), rt::ElementType::F64,
-                      values.data(), whole.type.elements());
-  return values;
-}
-
 /// Overwrites the layer's parameters, and compares. `plain` is the weight that it has without calibration.
 static Expected<rt::LayerConversion> calibrate(const rt::PhantomLayer &layer, const rt::Matrix &dense,
                                                const rt::Matrix &plain, const Calibration &calibration,
                                                rt::ParameterStore &store) {
   const rt::Moments &inputs = calibration.inputsOf(layer.name);
   std::optional<size_t> bias = store.find(calibration.biasOf(layer.name));
-  std::vector<double> before = bias ? readValues(store, *bias) : std::vector<double>(layer.out),
-                      change(layer.out);
+  std::vector<double> before = bias ? store.values(*bias) : std::vector<double>(layer.out), change(layer.out);
   const double plainError = rt::outputError(dense, before, plain, change, inputs);
 
   Expected<rt::PhantomFactors> factors =
@@ -46,7 +36,7 @@ static Expected<rt::LayerConversion> calibrate(const rt::PhantomLayer &layer, co
     for (auto [value, old] : zip(change, before))
       value += old;
     store.set(*bias, change);
-    change = readValues(store, *bias);
+    change = store.values(*bias);
     for (auto [value, old] : zip(change, before))
       value -= old;
   }
@@ -59,12 +49,9 @@ static Expected<rt::LayerConversion> calibrate(const rt::PhantomLayer &layer, co
 Expected<rt::ConversionReport> startFromDense(const RunOptions &options, const rt::Program &program,
                                               rt::Session &session) {
   const std::vector<rt::PhantomLayer> layers = rt::findPhantomLayers(program);
-  std::vector<std::string> names;
-  for (const rt::PhantomLayer &layer : layers)
-    names.push_back(layer.name);
   std::optional<Calibration> calibration;
   if (!options.calibration.inputs.empty() && !layers.empty())
-    if (Error error = Calibration::create(options, names).moveInto(calibration))
+    if (Error error = Calibration::create(options, layers).moveInto(calibration))
       return error;
   if (Error error = session.runtime().fetchParameters())
     return error;

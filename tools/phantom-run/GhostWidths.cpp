@@ -57,13 +57,9 @@ static Expected<rt::Program> compileForward(const RunOptions &options, Strategy 
 static Expected<std::vector<rt::GhostDemand>>
 findDemands(const RunOptions &options, const rt::Program &program, ArrayRef<rt::PhantomLayer> layers) {
   std::optional<Calibration> calibration;
-  if (!options.calibration.inputs.empty()) {
-    std::vector<std::string> names;
-    for (const rt::PhantomLayer &layer : layers)
-      names.push_back(layer.name);
-    if (Error error = Calibration::create(options, names).moveInto(calibration))
+  if (!options.calibration.inputs.empty())
+    if (Error error = Calibration::create(options, layers).moveInto(calibration))
       return error;
-  }
   rt::SourceFiles files;
   std::vector<rt::GhostDemand> demands;
   for (const rt::PhantomLayer &layer : layers) {

@@ -73,6 +73,8 @@ public:
 
   /// Copies the tensor of all ranks together to the ranks' parts; `whole` has the size that `get` gives.
   void set(size_t parameter, const std::byte *whole);
+  /// What `get` returns, in f64.
+  std::vector<double> values(size_t parameter) const;
   /// The same of a floating-point parameter, rounded to its type.
   void set(size_t parameter, llvm::ArrayRef<double> whole);
 

@@ -47,10 +47,9 @@ std::vector<PhantomLayer> findPhantomLayers(const Program &program) {
 }
 
 static Matrix readMatrix(const ParameterStore &store, size_t parameter, int64_t columns) {
-  HostTensor whole = store.get(parameter);
-  Matrix matrix(whole.type.elements() / columns, columns);
-  convertElements(storageType(whole.type.element), whole.bytes.data(), ElementType::F64, matrix.values.data(),
-                  whole.type.elements());
+  std::vector<double> values = store.values(parameter);
+  Matrix matrix(int64_t(values.size()) / columns, columns);
+  matrix.values = std::move(values);
   return matrix;
 }
 

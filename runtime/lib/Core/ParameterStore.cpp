@@ -52,6 +52,14 @@ void ParameterStore::set(size_t index, const std::byte *whole) {
     });
 }
 
+std::vector<double> ParameterStore::values(size_t parameter) const {
+  const HostTensor whole = get(parameter);
+  std::vector<double> values(whole.type.elements());
+  convertElements(storageType(whole.type.element), whole.bytes.data(), ElementType::F64, values.data(),
+                  whole.type.elements());
+  return values;
+}
+
 void ParameterStore::set(size_t index, ArrayRef<double> whole) {
   HostTensor rounded(globalType(program.parameters[index], program.ranks));
   convertElements(StorageType::F64, reinterpret_cast<const std::byte *>(whole.data()), rounded.type.element,
