@@ -22,17 +22,18 @@ def initial_weights(rng, widths):
 
 
 def save_onnx(path, layers, input_name, output_name, activation="Relu"):
-    """Gemm nodes as PyTorch exports them (transB), `activation` between them, a dynamic batch dimension."""
+    """Gemm nodes as PyTorch exports them (transB), `activation` between them, a dynamic batch dimension. A layer without
+    a bias (None) has no activation behind it, either: with the next one it is one layer of low rank."""
     nodes, initializers, value = [], [], input_name
     for index, (weight, bias) in enumerate(layers, start=1):
         last = index == len(layers)
-        names = [f"fc{index}.weight", f"fc{index}.bias"]
+        names = [f"fc{index}.weight"] + ([] if bias is None else [f"fc{index}.bias"])
         initializers += [numpy_helper.from_array(a, n) for a, n in zip((weight, bias), names)]
         result = output_name if last else f"/fc{index}/Gemm_output_0"
         nodes.append(helper.make_node("Gemm", [value, *names], [result], name=f"/fc{index}/Gemm",
                                       alpha=1.0, beta=1.0, transB=1))
         value = result
-        if not last:
+        if not last and bias is not None:
             value = f"/act{index}/{activation}_output_0"
             nodes.append(helper.make_node(activation, [result], [value], name=f"/act{index}/{activation}"))
     shaped = lambda name, width: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])

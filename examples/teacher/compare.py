@@ -18,8 +18,6 @@ import sys
 import tempfile
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -34,31 +32,11 @@ NARROW = 56  # 2·56² + 23·56 + 4 parameters, next to those of phantom k=8
 RATE, BATCH = 0.003, 64
 
 
-def save_narrow(path):
-    mlp.save_onnx(path, mlp.initial_weights(np.random.RandomState(2), [INPUTS, NARROW, NARROW, NARROW, OUTPUTS]),
-                  "input", "output")
-
-
-def save_low_rank(path):
-    """Each square weight is a product of two; relu only behind the second."""
-    widths = [INPUTS, WIDTH, LOW_RANK, WIDTH, LOW_RANK, WIDTH, OUTPUTS]
-    layers = mlp.initial_weights(np.random.RandomState(2), widths)
-    nodes, tensors, value = [], [], "input"
-    for i, (weight, bias) in enumerate(layers, start=1):
-        tensors.append(numpy_helper.from_array(weight.astype(np.float32), f"fc{i}.weight"))
-        inputs = [value, f"fc{i}.weight"]
-        if widths[i] != LOW_RANK:
-            tensors.append(numpy_helper.from_array(bias.astype(np.float32), f"fc{i}.bias"))
-            inputs.append(f"fc{i}.bias")
-        last = i == len(layers)
-        nodes.append(helper.make_node("Gemm", inputs, ["output" if last else f"z{i}"], transB=1))
-        value = f"z{i}"
-        if not last and widths[i] != LOW_RANK:
-            nodes.append(helper.make_node("Relu", [value], [f"y{i}"]))
-            value = f"y{i}"
-    shaped = lambda name, width: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
-    graph = helper.make_graph(nodes, "low-rank", [shaped("input", INPUTS)], [shaped("output", OUTPUTS)], tensors)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+def save(path, widths):
+    """A layer of LOW_RANK outputs is the first factor of the weight behind it."""
+    layers = [(weight, None if len(bias) == LOW_RANK else bias)
+              for weight, bias in mlp.initial_weights(np.random.RandomState(2), widths)]
+    mlp.save_onnx(path, layers, "input", "output")
 
 
 def contestants(folder):
@@ -68,9 +46,11 @@ def contestants(folder):
         yield f"phantom k={k}", teacher, ["--strategy", "phantom", "--ranks", RANKS, "--ghost-width", k]
     for strategy in ("tensor", "megatron"):
         yield strategy, teacher, ["--strategy", strategy, "--ranks", RANKS]
-    for name, save in ((f"low rank {LOW_RANK}, p=1", save_low_rank), (f"dense {NARROW}, p=1", save_narrow)):
-        path = os.path.join(folder, f"{save.__name__}.onnx")
-        save(path)
+    controls = {f"low rank {LOW_RANK}, p=1": [WIDTH, LOW_RANK, WIDTH, LOW_RANK, WIDTH],
+                f"dense {NARROW}, p=1": [NARROW] * 3}
+    for name, hidden in controls.items():
+        path = os.path.join(folder, f"control-{hidden[0]}.onnx")
+        save(path, [INPUTS, *hidden, OUTPUTS])
         yield name, path, ["--strategy", "tensor", "--ranks", 1]
 
 
