@@ -36,6 +36,8 @@ static std::string checkBuffers(const CollectiveCall &call) {
                : "the buffers overlap, and the result is not this rank's block of the other";
   case Kind::AllReduce:
     return send == receive ? "" : "the buffers overlap, and are not the same";
+  case Kind::AllToAll:
+    return "the buffers overlap, and an all-to-all is never in place";
   }
   return "";
 }
@@ -53,7 +55,7 @@ static int collective(Sim &sim, CollectiveCall call, gpu::Comm handle, gpu::Stre
                                                ", but the stream of device " + Twine(queue->device));
   if (ncclTypeBytes(call.type) == 0)
     return sim.refuse(ncclInvalidArgument, "there is no element type " + Twine(call.type));
-  if (call.kind != Kind::AllGather && !canReduce(call.type, call.operation))
+  if (call.isReduction() && !canReduce(call.type, call.operation))
     return sim.refuse(ncclInvalidArgument, "the double does not reduce type " + Twine(call.type) +
                                                " by operation " + Twine(call.operation));
   if (const std::string problem = checkBuffers(call); !problem.empty())
@@ -92,10 +94,16 @@ static int ncclAllReduce(Sim &sim, const void *send, void *receive, size_t count
   return collective(sim, {Kind::AllReduce, nullptr, send, receive, count, type, operation}, comm, stream);
 }
 
+static int ncclAlltoAll(Sim &sim, const void *send, void *receive, size_t count, int type, gpu::Comm comm,
+                        gpu::Stream stream) {
+  return collective(sim, {Kind::AllToAll, nullptr, send, receive, count, type, 0}, comm, stream);
+}
+
 void addCollectiveEntries(gpu::GpuApi &api) {
   PHANTOM_SIM_ENTRY(ncclAllGather);
   PHANTOM_SIM_ENTRY(ncclReduceScatter);
   PHANTOM_SIM_ENTRY(ncclAllReduce);
+  PHANTOM_SIM_ENTRY(ncclAlltoAll);
 }
 
 } // namespace phantom::rt::sim

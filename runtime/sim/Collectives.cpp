@@ -26,24 +26,26 @@ static constexpr int64_t never = std::numeric_limits<int64_t>::max();
 //===----------------------------------------------------------------------===//
 
 std::string textOf(const CollectiveCall &call) {
-  static const char *const kinds[] = {"all-gather", "reduce-scatter", "all-reduce"};
+  static const char *const kinds[] = {"all-gather", "reduce-scatter", "all-reduce", "all-to-all"};
   static const char *const types[] = {"int8",    "uint8",    "int32",      "uint32",
                                       "int64",   "uint64",   "float16",    "float32",
                                       "float64", "bfloat16", "float8e4m3", "float8e5m2"};
   static const char *const operations[] = {"", " (product)", " (maximum)", " (minimum)", " (average)"};
-  const char *operation = call.kind == Kind::AllGather ? "" : operations[call.operation];
+  const char *operation = call.isReduction() ? operations[call.operation] : "";
   return (Twine(kinds[int(call.kind)]) + " of " + Twine(call.count) + " " + types[call.type] + operation)
       .str();
 }
 
 static size_t sendBytes(const CollectiveCall &call) {
   const size_t block = call.count * ncclTypeBytes(call.type);
-  return call.kind == Kind::ReduceScatter ? block * size_t(call.communicator->world->size()) : block;
+  const bool isOfAll = call.kind == Kind::ReduceScatter || call.kind == Kind::AllToAll;
+  return isOfAll ? block * size_t(call.communicator->world->size()) : block;
 }
 
 static size_t receiveBytes(const CollectiveCall &call) {
   const size_t block = call.count * ncclTypeBytes(call.type);
-  return call.kind == Kind::AllGather ? block * size_t(call.communicator->world->size()) : block;
+  const bool isOfAll = call.kind == Kind::AllGather || call.kind == Kind::AllToAll;
+  return isOfAll ? block * size_t(call.communicator->world->size()) : block;
 }
 
 std::vector<Access> accessesOf(const CollectiveCall &call) {
@@ -77,7 +79,7 @@ static bool agrees(Sim &sim, const Collective &collective, const CollectiveCall 
   const CollectiveCall &first = collective.call;
   const auto [window, offset] = findWindow(sim, call);
   const bool same = call.kind == first.kind && call.count == first.count && call.type == first.type &&
-                    (call.kind == Kind::AllGather || call.operation == first.operation);
+                    (!call.isReduction() || call.operation == first.operation);
   if (same && window == collective.window && offset == collective.offset)
     return true;
   std::string theirs = textOf(first), ours = textOf(call);
@@ -201,12 +203,13 @@ static std::vector<std::vector<std::byte>> results(Sim &sim, const Collective &c
   std::vector<std::vector<std::byte>> received(sent.size());
   for (size_t rank = 0; rank < sent.size(); ++rank) {
     std::vector<std::byte> &result = received[rank];
-    if (call.kind == Kind::AllGather) {
+    const bool isDivided = call.kind == Kind::ReduceScatter || call.kind == Kind::AllToAll;
+    const size_t skipped = isDivided ? rank * block : 0;
+    if (!call.isReduction()) {
       for (const std::byte *part : sent)
-        result.insert(result.end(), part, part + block);
+        result.insert(result.end(), part + skipped, part + skipped + block);
       continue;
     }
-    const size_t skipped = call.kind == Kind::ReduceScatter ? rank * block : 0;
     const auto part = [&](int peer) { return sent[size_t(peer)] + skipped; };
     result.resize(block);
     reduceBuffers(call.type, call.operation, part, ranks, call.count, result.data());

@@ -36,7 +36,7 @@ struct Access {
 
 /// A rank's call of a collective.
 struct CollectiveCall {
-  enum class Kind : uint8_t { AllGather, ReduceScatter, AllReduce };
+  enum class Kind : uint8_t { AllGather, ReduceScatter, AllReduce, AllToAll };
 
   Kind kind = Kind::AllGather;
   Communicator *communicator = nullptr;
@@ -45,6 +45,8 @@ struct CollectiveCall {
   size_t count = 0;
   int type = 0;
   int operation = 0; ///< of reductions
+
+  bool isReduction() const { return kind == Kind::ReduceScatter || kind == Kind::AllReduce; }
 };
 
 /// What a call asks a queue to do. A graph queues the same command many times.

@@ -34,7 +34,10 @@ void mlir::phantom::addCosts(func::FuncOp function, int64_t runs, rt::Costs &cos
       costs.formulaFlops +=
           flops * (gemm.getFormulaFraction() ? gemm.getFormulaFraction()->convertToDouble() : 1);
     } else if (isa<ExchangeStartOp, CollectiveOp>(op)) {
-      costs.modelCommElements += times * cast<ExchangeOpInterface>(op).getRingElements();
+      // The first operand of both is the window.
+      Type element = cast<MemRefType>(op->getOperand(0).getType()).getElementType();
+      costs.modelCommBytes += times * cast<ExchangeOpInterface>(op).getRingElements() *
+                              static_cast<double>(elementBytes(element));
     }
   });
 }

@@ -28,6 +28,8 @@ FailureOr<rt::ElementType> mlir::phantom::toElementType(Operation *op, Type type
     return rt::ElementType::I64;
   if (type.isSignlessInteger(1))
     return rt::ElementType::Bool;
+  if (type.isBF16())
+    return rt::ElementType::BF16;
   op->emitOpError("has element type ") << type << ", which step programs do not know";
   return failure();
 }
@@ -51,6 +53,11 @@ FailureOr<rt::TensorType> mlir::phantom::toTensorType(Operation *op, ShapedType 
   FailureOr<rt::ElementType> element = toElementType(op, type.getElementType());
   if (failed(element))
     return failure();
+  if (*element == rt::ElementType::BF16) {
+    op->emitOpError(
+        "has an argument, result or parameter of bf16, which is a type of buffers between commands only");
+    return failure();
+  }
   return rt::TensorType{*element, std::vector<int64_t>(type.getShape().begin(), type.getShape().end())};
 }
 

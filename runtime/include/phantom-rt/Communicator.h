@@ -67,7 +67,7 @@ struct BoundExchange {
   const Exchange *exchange = nullptr;
   uint32_t index = 0;               ///< in Program::exchanges
   std::byte *window = nullptr;      ///< start of the window; the same memory on all ranks
-  std::byte *destination = nullptr; ///< of reductions
+  std::byte *destination = nullptr; ///< of all but gathers
 };
 
 /// What one rank's exchanges did since the counters were last reset.
@@ -93,8 +93,8 @@ public:
   /// Publishes this rank's slot or part. Does not block.
   virtual llvm::Error start(const BoundExchange &exchange) = 0;
 
-  /// Blocks until the peers have started the exchange; then makes the sum
-  /// (reductions). Gathered data may be read in place afterwards.
+  /// Blocks until the peers have started the exchange; then writes its
+  /// destination. Gathered data may be read in place afterwards.
   virtual llvm::Error wait(const BoundExchange &exchange) = 0;
 
   /// Blocks until all ranks are here. `where` names the place in errors.

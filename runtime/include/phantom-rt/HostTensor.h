@@ -68,7 +68,8 @@ llvm::Expected<FileTensor> takePart(const FileTensor &tensor, const TensorPart &
 
 /// Converts `count` elements to `to`: floats to floats, integers to integers
 /// or floats. Returns false, without effect, where that could change a value
-/// (floats to integers, 64 bits to fewer, signed to unsigned).
+/// (floats to integers, 64 bits to fewer, signed to unsigned), and for `to` BF16,
+/// which nothing that a file gives a value has.
 bool convertElements(StorageType from, const std::byte *source, ElementType to, void *destination,
                      int64_t count);
 

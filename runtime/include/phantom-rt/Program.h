@@ -21,7 +21,9 @@
 
 namespace phantom::rt {
 
-enum class ElementType : uint8_t { F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool };
+/// BF16 is a type of what lies between commands: of factors of GEMMs, buffers of kernels and exchanges that
+/// only move data. It is never that of an argument, result or parameter.
+enum class ElementType : uint8_t { F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool, BF16 };
 
 /// Size of one element in bytes.
 int64_t byteWidth(ElementType type);
@@ -128,7 +130,7 @@ struct BufferRef {
 
 /// Shared memory of one exchange, outside the arena. All-gather: the gathered
 /// tensor; rank j's slot starts at j * rankStride of the refs that write it.
-/// Reductions: p private parts of `bytes / p` each, which the peers read.
+/// Others: p private parts of `bytes / p` each, which the peers read.
 struct Window {
   std::string name;
   int64_t bytes = 0; ///< of all ranks together; of GPU programs, of each rank (see CollectiveCommand)
@@ -165,12 +167,14 @@ enum class Epilogue : uint8_t {
 
 /// c[m,n] = epilogue(a[m,k] · b[k,n] + bias[n] (+ c where accumulate)). Strides in elements:
 /// a(i,l) is at a + i*aRow + l*aCol; one of the two is 1. c is row-major with leading dimension cRow.
+/// BF16 factors are widened: their products are exact and summed in `element`.
 struct GemmCommand {
   BufferRef a, b, c;
   std::optional<BufferRef> bias;
   int64_t m = 0, n = 0, k = 0;
   int64_t aRow = 0, aCol = 1, bRow = 0, bCol = 1, cRow = 0;
-  ElementType element = ElementType::F32;
+  ElementType element = ElementType::F32; ///< of c, bias and aux
+  ElementType factors = ElementType::F32; ///< of a and b: `element` or BF16
   bool accumulate = false;
   Epilogue epilogue = Epilogue::None;
   double alpha = 0; ///< of LeakyRelu and Elu
@@ -231,7 +235,10 @@ struct ExchangeWaitCommand {
 ///  slots.
 ///  - ReduceScatter: `send` is p blocks of `count` elements, `receive` the sum of block `rank`.
 ///  - AllReduce: `send` and `receive` have `count` elements.
-/// A window is one rank's own memory here: reductions have one part in it, and only slots have a rank stride.
+///  - AllToAll: `send` and `receive` are p blocks of `count` elements; block j of `receive` is block `rank`
+///  of rank j's `send`. `receive` is outside of the window.
+/// A window is one rank's own memory here: of all but gathers one part is in it, and only slots have a rank
+/// stride.
 struct CollectiveCommand {
   uint32_t exchange = 0;
   StreamKind stream = StreamKind::Exchange;
@@ -265,7 +272,7 @@ struct EventWaitCommand {
 using Command = std::variant<GemmCommand, KernelCommand, ExchangeStartCommand, ExchangeWaitCommand,
                              CollectiveCommand, EventRecordCommand, EventWaitCommand>;
 
-enum class ExchangeKind : uint8_t { AllGather, ReduceScatter, AllReduce };
+enum class ExchangeKind : uint8_t { AllGather, ReduceScatter, AllReduce, AllToAll };
 
 /// A collective over the mesh axis. The full tensor is seen as [outer, p, inner]:
 /// rank j's block is [:, j, :]. (Concatenation on dimension 0 has outer = 1.)
@@ -273,6 +280,10 @@ enum class ExchangeKind : uint8_t { AllGather, ReduceScatter, AllReduce };
 ///  - ReduceScatter: part j of the window is rank j's full partial tensor; the
 ///    wait writes the sum over ranks, in rank order, of block `rank` to `destination` [outer, inner].
 ///  - AllReduce: likewise, the sum of all of it, to `destination` [outer * inner]; p does not divide it.
+///  - AllToAll: part j of the window is rank j's full tensor, outer is 1; the wait writes block `rank` of
+///  each
+///    part j to block j of `destination` [p, inner].
+/// Reductions are of f32 or f64, the others of any type.
 struct Exchange {
   std::string name;
   ExchangeKind kind = ExchangeKind::AllGather;
@@ -341,10 +352,10 @@ struct Function {
 
 /// What the cost model says of one train step of one rank (math.md names).
 struct Costs {
-  int64_t parameters = 0;       ///< trainable, of all ranks together (replicated ones once)
-  double formulaFlops = 0;      ///< GEMM flops, without an own zero block
-  double executedFlops = 0;     ///< GEMM flops as issued
-  double modelCommElements = 0; ///< sent, ring model
+  int64_t parameters = 0;    ///< trainable, of all ranks together (replicated ones once)
+  double formulaFlops = 0;   ///< GEMM flops, without an own zero block
+  double executedFlops = 0;  ///< GEMM flops as issued
+  double modelCommBytes = 0; ///< sent, ring model
 
   bool operator==(const Costs &) const = default;
 };

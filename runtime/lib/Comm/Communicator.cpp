@@ -34,6 +34,8 @@ llvm::StringRef kindName(ExchangeKind kind) {
     return "reduce-scatter";
   case ExchangeKind::AllReduce:
     return "all-reduce";
+  case ExchangeKind::AllToAll:
+    return "all-to-all";
   }
   llvm_unreachable("unknown exchange kind");
 }

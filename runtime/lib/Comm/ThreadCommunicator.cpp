@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <sched.h>
 #include <thread>
 
@@ -30,6 +31,7 @@ FaultInjector::~FaultInjector() = default;
 // What a rank is about to do, in one word: exchange index + 1 (0: a barrier),
 // kind, and the low bits of the size, so that ranks that run different
 // programs notice at once.
+static_assert(uint64_t(ExchangeKind::AllToAll) <= 3, "kinds have two bits");
 static uint64_t signatureOf(const BoundExchange &bound, int64_t ranks) {
   const Exchange &exchange = *bound.exchange;
   uint64_t bytes = uint64_t(fullElements(exchange, ranks)) * uint64_t(byteWidth(exchange.element));
@@ -198,7 +200,7 @@ private:
     return makeError(group.reason());
   }
 
-  /// After all peers have come: counts what is acquired, and sums reductions.
+  /// After all peers have come: counts what is acquired, and writes the destination.
   void finish(const BoundExchange &bound) {
     const Exchange &exchange = *bound.exchange;
     if (exchange.kind == ExchangeKind::AllGather) {
@@ -209,7 +211,21 @@ private:
           counters.bytes += slot;
       return;
     }
-    counters.bytes += reduceParts(exchange, bound.window, bound.destination, rank(), size());
+    if (exchange.kind == ExchangeKind::AllToAll)
+      copyBlocks(bound);
+    else
+      counters.bytes += reduceParts(exchange, bound.window, bound.destination, rank(), size());
+  }
+
+  /// Takes this rank's block of every part.
+  void copyBlocks(const BoundExchange &bound) {
+    const int64_t block = bound.exchange->inner * byteWidth(bound.exchange->element);
+    for (int64_t peer = 0; peer < size(); ++peer) {
+      std::memcpy(bound.destination + peer * block, bound.window + (peer * size() + rank()) * block,
+                  size_t(block));
+      if (peer != rank())
+        counters.bytes += block;
+    }
   }
 
   ThreadGroup &group;

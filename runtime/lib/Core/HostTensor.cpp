@@ -69,6 +69,8 @@ StorageType storageType(ElementType type) {
     return StorageType::U64;
   case ElementType::Bool:
     return StorageType::Bool;
+  case ElementType::BF16:
+    return StorageType::BF16;
   }
   llvm_unreachable("unknown element type");
 }
@@ -242,6 +244,8 @@ bool convertElements(StorageType from, const std::byte *source, ElementType to, 
     return convertTo(from, source, static_cast<uint32_t *>(destination), count);
   case ElementType::U64:
     return convertTo(from, source, static_cast<uint64_t *>(destination), count);
+  case ElementType::BF16:
+    return false;
   }
   llvm_unreachable("unknown element type");
 }

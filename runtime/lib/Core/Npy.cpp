@@ -216,6 +216,8 @@ static StringRef description(ElementType type) {
     return "<u8";
   case ElementType::Bool:
     return "|b1";
+  case ElementType::BF16:
+    return "|V2"; // NumPy has no such type
   }
   llvm_unreachable("unknown element type");
 }

@@ -53,6 +53,9 @@ Error checkParameter(const Parameter &parameter, int64_t ranks) {
     return fail("shard dimension " + Twine(parameter.shardDim) + " is outside its shape " +
                 shapeText(stored));
 
+  if (parameter.type.element == ElementType::BF16)
+    return fail("bf16 is no type of parameters");
+
   const Init &init = parameter.init;
   if (init.source && !checkedElements(init.source->type.shape, byteWidth(init.source->type.element)))
     return fail("its source has the shape " + shapeText(init.source->type.shape) +

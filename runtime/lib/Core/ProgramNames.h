@@ -44,6 +44,8 @@ constexpr llvm::StringLiteral nameOf(ElementType type) {
     return "u64";
   case ElementType::Bool:
     return "bool";
+  case ElementType::BF16:
+    return "bf16";
   }
   return "";
 }
@@ -132,6 +134,8 @@ constexpr llvm::StringLiteral nameOf(ExchangeKind kind) {
     return "reduce_scatter";
   case ExchangeKind::AllReduce:
     return "all_reduce";
+  case ExchangeKind::AllToAll:
+    return "all_to_all";
   }
   return "";
 }

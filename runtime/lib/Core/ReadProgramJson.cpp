@@ -232,7 +232,7 @@ static bool fromJSON(const Value &value, Costs &out, Path path) {
       .required("parameters", Count(out.parameters))
       .required("formula_flops", out.formulaFlops)
       .required("executed_flops", out.executedFlops)
-      .required("model_comm_elements", out.modelCommElements)
+      .required("model_comm_bytes", out.modelCommBytes)
       .finish();
 }
 
@@ -292,18 +292,21 @@ private:
     Members members(value, path);
     members.required("op", op).required("a", out.a).required("b", out.b).required("c", out.c);
     members.optional("bias", out.bias);
-    return readCounts(members, "mnk", path, {&out.m, &out.n, &out.k}) &&
-           readCounts(members, "strides", path, {&out.aRow, &out.aCol, &out.bRow, &out.bCol, &out.cRow}) &&
-           members.required("element", out.element)
-               .optional("accumulate", out.accumulate)
-               .optional("epilogue", out.epilogue)
-               .optional("alpha", out.alpha)
-               .optional("aux", out.aux)
-               .optional("aux_row", Count(out.auxRow))
-               .optional("bias_gradient", out.biasGradient)
-               .optional("stream", out.stream)
-               .required("location", out.location)
-               .finish();
+    if (!readCounts(members, "mnk", path, {&out.m, &out.n, &out.k}) ||
+        !readCounts(members, "strides", path, {&out.aRow, &out.aCol, &out.bRow, &out.bCol, &out.cRow}))
+      return false;
+    members.required("element", out.element);
+    out.factors = out.element;
+    return members.optional("factors", out.factors)
+        .optional("accumulate", out.accumulate)
+        .optional("epilogue", out.epilogue)
+        .optional("alpha", out.alpha)
+        .optional("aux", out.aux)
+        .optional("aux_row", Count(out.auxRow))
+        .optional("bias_gradient", out.biasGradient)
+        .optional("stream", out.stream)
+        .required("location", out.location)
+        .finish();
   }
 
   bool readKernel(const Value &value, KernelCommand &out, Path path) const {

@@ -168,6 +168,8 @@ static StringRef headerType(ElementType type) {
     return "U64";
   case ElementType::Bool:
     return "BOOL";
+  case ElementType::BF16:
+    return "BF16";
   }
   llvm_unreachable("unknown element type");
 }

@@ -9,6 +9,7 @@
 #include "VerifyCommands.h"
 
 #include "phantom-rt/Error.h"
+#include "phantom-rt/HostTensor.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
 using namespace llvm;
@@ -70,6 +71,14 @@ Error checkBuffer(const Program &program, const Function &function, const Buffer
   return Error::success();
 }
 
+Error checkElement(const Exchange &exchange) {
+  const bool moves = exchange.kind == ExchangeKind::AllGather || exchange.kind == ExchangeKind::AllToAll;
+  if (moves || exchange.element == ElementType::F32 || exchange.element == ElementType::F64)
+    return Error::success();
+  return makeError("exchange '" + exchange.name + "' sums " + typeName(exchange.element) +
+                   "; f32 or f64 is needed");
+}
+
 Error checkGemm(const Program &program, const Function &function, const GemmCommand &gemm) {
   auto buffer = [&](const BufferRef &ref, std::optional<int64_t> bytes) {
     return checkBuffer(program, function, ref, bytes);
@@ -79,17 +88,17 @@ Error checkGemm(const Program &program, const Function &function, const GemmComm
                      Twine(gemm.k));
   if (gemm.element != ElementType::F32)
     return makeError("GEMM commands are f32; other types are compiled to kernels");
-  auto extent = [&](int64_t rows, int64_t rowStride, int64_t columns, int64_t columnStride) {
-    return extentBytes(rows, rowStride, columns, columnStride, gemm.element);
-  };
-  if (Error error = buffer(gemm.a, extent(gemm.m, gemm.aRow, gemm.k, gemm.aCol)))
+  if (gemm.factors != gemm.element && gemm.factors != ElementType::BF16)
+    return makeError("a GEMM of " + typeName(gemm.element) + " has factors of " + typeName(gemm.factors) +
+                     "; " + typeName(gemm.element) + " or bf16 is needed");
+  if (Error error = buffer(gemm.a, extentBytes(gemm.m, gemm.aRow, gemm.k, gemm.aCol, gemm.factors)))
     return error;
-  if (Error error = buffer(gemm.b, extent(gemm.k, gemm.bRow, gemm.n, gemm.bCol)))
+  if (Error error = buffer(gemm.b, extentBytes(gemm.k, gemm.bRow, gemm.n, gemm.bCol, gemm.factors)))
     return error;
   if (gemm.bias)
     if (Error error = buffer(*gemm.bias, checkedProduct({gemm.n, byteWidth(gemm.element)})))
       return error;
-  return buffer(gemm.c, extent(gemm.m, gemm.cRow, gemm.n, 1));
+  return buffer(gemm.c, extentBytes(gemm.m, gemm.cRow, gemm.n, 1, gemm.element));
 }
 
 Error commandError(const Function &function, size_t index, Error error) {

@@ -28,6 +28,9 @@ std::optional<int64_t> extentBytes(int64_t rows, int64_t rowStride, int64_t colu
 llvm::Error checkBuffer(const Program &program, const Function &function, const BufferRef &ref,
                         std::optional<int64_t> bytes);
 
+/// Reductions are of a type that sums are made in, f32 or f64.
+llvm::Error checkElement(const Exchange &exchange);
+
 /// The sizes and operands of a GEMM, but for those that only GPUs have.
 llvm::Error checkGemm(const Program &program, const Function &function, const GemmCommand &gemm);
 

@@ -168,9 +168,11 @@ private:
     if (collective.count < 1 || collective.count != exchange.inner)
       return wrong("has blocks of " + Twine(exchange.inner) + " elements, but " + Twine(collective.count) +
                    " are sent");
-    if (collective.element != exchange.element || !isFloat(exchange.element))
+    if (collective.element != exchange.element)
       return wrong("is of " + typeName(exchange.element) + ", but " + typeName(collective.element) +
-                   " is sent; one float type is needed");
+                   " is sent");
+    if (Error error = checkElement(exchange))
+      return error;
     if (Error error = checkOperands(collective, exchange))
       return error;
     return isOn(StreamKind::Exchange, collective.stream);
@@ -181,10 +183,11 @@ private:
     const bool gathers = exchange.kind == ExchangeKind::AllGather;
     std::optional<int64_t> block = checkedProduct({collective.count, width});
     std::optional<int64_t> all = checkedProduct({collective.count, width, program.ranks});
+    const bool permutes = exchange.kind == ExchangeKind::AllToAll;
     const bool scatters = exchange.kind == ExchangeKind::ReduceScatter;
-    if (Error error = buffer(collective.send, scatters ? all : block))
+    if (Error error = buffer(collective.send, scatters || permutes ? all : block))
       return error;
-    if (Error error = buffer(collective.receive, gathers ? all : block))
+    if (Error error = buffer(collective.receive, gathers || permutes ? all : block))
       return error;
     const BufferRef &send = collective.send, &receive = collective.receive;
     if (send.region != Region::Window || send.index != exchange.window)
@@ -194,6 +197,8 @@ private:
     if (gathers &&
         (receive.region != send.region || receive.index != send.index || receive.offset != send.offset))
       return makeError("exchange '" + exchange.name + "' does not gather in place");
+    if (permutes && receive.region == Region::Window && receive.index == exchange.window)
+      return makeError("exchange '" + exchange.name + "' receives in the window that it sends from");
     return Error::success();
   }
 

@@ -75,6 +75,8 @@ private:
   Error roleType(Role role, const TensorType &type) const {
     if (!checkedElements(type.shape, byteWidth(type.element)))
       return makeError("its shape is too large to address");
+    if (type.element == ElementType::BF16)
+      return makeError("bf16 is no type of arguments and results");
     switch (role) {
     case Role::Input:
     case Role::Target:
@@ -148,18 +150,17 @@ private:
       return makeError("the window of exchange '" + exchange.name + "' is used twice in one function");
     windowBusy[exchange.window] = started[start.exchange] = true;
 
-    const bool reduction = exchange.kind != ExchangeKind::AllGather;
-    // One full tensor, or one per rank where they are summed; of blocks, or for an all-reduce of one.
+    if (exchange.kind == ExchangeKind::AllToAll && exchange.outer != 1)
+      return makeError("exchange '" + exchange.name + "' has blocks that are not contiguous");
+    const bool hasParts = exchange.kind != ExchangeKind::AllGather;
+    // One full tensor, or one per rank where each has its own; of blocks, or for an all-reduce of one.
     std::optional<int64_t> needed = checkedProduct(
         {exchange.outer, exchange.inner, byteWidth(exchange.element),
-         exchange.kind == ExchangeKind::AllReduce ? 1 : program.ranks, reduction ? program.ranks : 1});
+         exchange.kind == ExchangeKind::AllReduce ? 1 : program.ranks, hasParts ? program.ranks : 1});
     if (exchange.outer < 1 || exchange.inner < 1 || !needed ||
         program.windows[exchange.window].bytes < *needed)
       return makeError("the window of exchange '" + exchange.name + "' is too small");
-    if (reduction && !isFloat(exchange.element))
-      return makeError("exchange '" + exchange.name + "' sums " + typeName(exchange.element) +
-                       "; floats are needed");
-    return Error::success();
+    return checkElement(exchange);
   }
 
   Error check(const ExchangeWaitCommand &wait) {
@@ -172,7 +173,8 @@ private:
     if (!exchange.destination)
       return makeError("exchange '" + exchange.name + "' has no destination");
     return buffer(*exchange.destination,
-                  checkedProduct({exchange.outer, exchange.inner, byteWidth(exchange.element)}));
+                  checkedProduct({exchange.outer, exchange.inner, byteWidth(exchange.element),
+                                  exchange.kind == ExchangeKind::AllToAll ? program.ranks : 1}));
   }
 
   Error check(const CollectiveCommand &) const { return makeError("a collective is a command for a GPU"); }

@@ -106,6 +106,8 @@ void writeGemm(OStream &json, const GemmCommand &gemm) {
       json.value(stride);
   });
   json.attribute("element", nameOf(gemm.element));
+  if (gemm.factors != gemm.element)
+    json.attribute("factors", nameOf(gemm.factors));
   if (gemm.accumulate)
     json.attribute("accumulate", true);
   if (gemm.epilogue != Epilogue::None)
@@ -226,7 +228,7 @@ void writeCosts(OStream &json, const Costs &costs) {
   json.attribute("parameters", costs.parameters);
   json.attribute("formula_flops", costs.formulaFlops);
   json.attribute("executed_flops", costs.executedFlops);
-  json.attribute("model_comm_elements", costs.modelCommElements);
+  json.attribute("model_comm_bytes", costs.modelCommBytes);
 }
 
 } // namespace

@@ -54,6 +54,7 @@ PHANTOM_SAME_NUMBER(ncclUint64);
 PHANTOM_SAME_NUMBER(ncclFloat16);
 PHANTOM_SAME_NUMBER(ncclFloat32);
 PHANTOM_SAME_NUMBER(ncclFloat64);
+PHANTOM_SAME_NUMBER(ncclBfloat16);
 PHANTOM_SAME_NUMBER(ncclSum);
 static_assert(ncclWindowSymmetric == NCCL_WIN_COLL_SYMMETRIC &&
               ncclWindowAlignment == NCCL_WIN_REQUIRED_ALIGNMENT);

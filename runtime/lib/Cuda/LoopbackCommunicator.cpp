@@ -64,7 +64,7 @@ private:
   LoopbackGroup::Rank &mine() { return group->ranks[size_t(rank.rank())]; }
   Error copy(void *to, const void *from, int64_t bytes, Stream stream, const Exchange &exchange,
              int kind = cudaMemcpyDeviceToDevice);
-  Error gather(const BoundCollective &collective, Stream stream);
+  Error copyFromPeers(const BoundCollective &collective, Stream stream);
   Error sum(const BoundCollective &collective, Stream stream);
   Error meet(Event LoopbackGroup::Rank::*event, const Exchange &exchange, Stream stream);
 
@@ -76,7 +76,7 @@ private:
   Owned<void *> ones;    ///< 1.0 as f64, and as f32 behind it
   Owned<void *> scratch; ///< of the largest sum
   int64_t scratchBytes = 0;
-  std::map<std::pair<ElementType, int64_t>, Sum> sums; ///< by element type and count
+  std::map<std::pair<ElementType, int64_t>, Sum> sumsOfSizes; ///< by element type and count
 };
 
 } // namespace
@@ -97,8 +97,12 @@ Expected<std::byte *> LoopbackCommunicator::allocateWindows(int64_t bytes) {
   return static_cast<std::byte *>(windows.get());
 }
 
+static bool sums(const Exchange &exchange) {
+  return exchange.kind == ExchangeKind::ReduceScatter || exchange.kind == ExchangeKind::AllReduce;
+}
+
 Error LoopbackCommunicator::prepare(const BoundCollective &collective) {
-  if (collective.exchange->kind == ExchangeKind::AllGather)
+  if (!sums(*collective.exchange))
     return Error::success();
   if (!ones) {
     struct {
@@ -119,14 +123,14 @@ Error LoopbackCommunicator::prepare(const BoundCollective &collective) {
       return error;
     scratchBytes = bytes;
   }
-  auto [found, isNew] = sums.try_emplace({collective.element, collective.count});
+  auto [found, isNew] = sumsOfSizes.try_emplace({collective.element, collective.count});
   if (!isNew)
     return Error::success();
   MatmulSpec spec;
   spec.rows = collective.count;
   spec.columns = spec.depth = spec.bLeading = 1;
   spec.aLeading = spec.dLeading = collective.count;
-  spec.element = collective.element;
+  spec.element = spec.factors = collective.element;
   spec.accumulate = true;
   spec.aAlignment = spec.bAlignment = spec.dAlignment = uint32_t(width);
   if (Error error = Matmul::create(api, rank.blas(), spec, "the sum of " + describe(*collective.exchange))
@@ -156,11 +160,13 @@ Error LoopbackCommunicator::meet(Event LoopbackGroup::Rank::*event, const Exchan
   return Error::success();
 }
 
-Error LoopbackCommunicator::gather(const BoundCollective &collective, Stream stream) {
+/// Each peer's slot of a gather, or its block for this rank of an all-to-all.
+Error LoopbackCommunicator::copyFromPeers(const BoundCollective &collective, Stream stream) {
   const int64_t bytes = collective.count * byteWidth(collective.element);
+  const int64_t skipped = collective.exchange->kind == ExchangeKind::AllToAll ? rank.rank() * bytes : 0;
   for (size_t peer = 0; peer < group->ranks.size(); ++peer) {
     std::byte *slot = collective.receive + int64_t(peer) * bytes;
-    const std::byte *from = group->ranks[peer].send;
+    const std::byte *from = group->ranks[peer].send + skipped;
     if (slot != from)
       if (Error error = copy(slot, from, bytes, stream, *collective.exchange))
         return error;
@@ -169,7 +175,7 @@ Error LoopbackCommunicator::gather(const BoundCollective &collective, Stream str
 }
 
 Error LoopbackCommunicator::sum(const BoundCollective &collective, Stream stream) {
-  const Sum &sum = sums.at({collective.element, collective.count});
+  const Sum &sum = sumsOfSizes.at({collective.element, collective.count});
   const int64_t bytes = collective.count * byteWidth(collective.element);
   const bool scatters = collective.exchange->kind == ExchangeKind::ReduceScatter;
   const auto *one = static_cast<const std::byte *>(ones.get());
@@ -187,15 +193,15 @@ Error LoopbackCommunicator::sum(const BoundCollective &collective, Stream stream
 
 Error LoopbackCommunicator::enqueue(const BoundCollective &collective, Stream stream) {
   const Exchange &exchange = *collective.exchange;
-  const bool gathers = exchange.kind == ExchangeKind::AllGather;
+  const bool isSum = sums(exchange);
   mine().send = collective.send;
   if (Error error = meet(&LoopbackGroup::Rank::ready, exchange, stream))
     return error;
-  if (Error error = gathers ? gather(collective, stream) : sum(collective, stream))
+  if (Error error = isSum ? sum(collective, stream) : copyFromPeers(collective, stream))
     return error;
   if (Error error = meet(&LoopbackGroup::Rank::done, exchange, stream))
     return error;
-  if (gathers)
+  if (!isSum)
     return Error::success();
   return copy(collective.receive, scratch.get(), collective.count * byteWidth(collective.element), stream,
               exchange);

@@ -75,6 +75,7 @@ Expected<MatmulSpec> matmulOf(const GemmCommand &command,
   spec.bLeading = spec.transposeB ? std::max(command.aCol, command.m) : std::max(command.aRow, command.k);
   spec.dLeading = std::max(command.cRow, command.n);
   spec.element = command.element;
+  spec.factors = command.factors;
   spec.accumulate = command.accumulate;
   spec.epilogue = *epilogue;
   if (command.bias)
@@ -106,6 +107,8 @@ Expected<Matmul> Matmul::create(const GpuApi &api, BlasHandle handle, const Matm
   matmul.accumulate = spec.accumulate;
   if (!matmul.isDouble && spec.element != ElementType::F32)
     return makeError(where + ": only f32 and f64 have matrix products");
+  if (spec.factors != spec.element && (matmul.isDouble || spec.factors != ElementType::BF16))
+    return makeError(where + ": the factors of a matrix product have its type, or bf16 where that is f32");
   if (Error error = matmul.describe(spec, where))
     return error;
   if (Error error = matmul.choose(spec, where))
@@ -115,6 +118,7 @@ Expected<Matmul> Matmul::create(const GpuApi &api, BlasHandle handle, const Matm
 
 Error Matmul::describe(const MatmulSpec &spec, const Twine &where) {
   const int type = isDouble ? CUDA_R_64F : CUDA_R_32F;
+  const int factorType = spec.factors == ElementType::BF16 ? CUDA_R_16BF : type;
   MatmulDesc newDesc = nullptr;
   if (Error error = checkBlas(
           *api,
@@ -141,22 +145,23 @@ Error Matmul::describe(const MatmulSpec &spec, const Twine &where) {
     if (Error error = set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, spec.auxLeading))
       return error;
   }
-  auto layout = [&](Owned<MatrixLayout> &result, int64_t rows, int64_t columns, int64_t leading) -> Error {
+  auto layout = [&](Owned<MatrixLayout> &result, int elementType, int64_t rows, int64_t columns,
+                    int64_t leading) -> Error {
     MatrixLayout created = nullptr;
-    if (Error error = checkBlas(
-            *api, api->cublasLtMatrixLayoutCreate(&created, type, uint64_t(rows), uint64_t(columns), leading),
-            where))
+    const int status =
+        api->cublasLtMatrixLayoutCreate(&created, elementType, uint64_t(rows), uint64_t(columns), leading);
+    if (Error error = checkBlas(*api, status, where))
       return error;
     result = own(created, api->cublasLtMatrixLayoutDestroy);
     return Error::success();
   };
-  if (Error error = layout(aLayout, spec.transposeA ? spec.depth : spec.rows,
+  if (Error error = layout(aLayout, factorType, spec.transposeA ? spec.depth : spec.rows,
                            spec.transposeA ? spec.rows : spec.depth, spec.aLeading))
     return error;
-  if (Error error = layout(bLayout, spec.transposeB ? spec.columns : spec.depth,
+  if (Error error = layout(bLayout, factorType, spec.transposeB ? spec.columns : spec.depth,
                            spec.transposeB ? spec.depth : spec.columns, spec.bLeading))
     return error;
-  return layout(dLayout, spec.rows, spec.columns, spec.dLeading);
+  return layout(dLayout, type, spec.rows, spec.columns, spec.dLeading);
 }
 
 Error Matmul::choose(const MatmulSpec &spec, const Twine &where) {

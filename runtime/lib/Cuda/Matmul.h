@@ -21,7 +21,8 @@ struct MatmulSpec {
   int64_t rows = 0, columns = 0, depth = 0;
   bool transposeA = false, transposeB = false;
   int64_t aLeading = 0, bLeading = 0, dLeading = 0;
-  ElementType element = ElementType::F32;
+  ElementType element = ElementType::F32; ///< of d, bias and aux
+  ElementType factors = ElementType::F32; ///< of a and b: `element`, or BF16 where that is F32
   bool accumulate = false;
   int epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void *bias = nullptr; ///< of rows: what is added, or where the gradient of it goes

@@ -17,7 +17,7 @@ using namespace llvm;
 
 namespace phantom::rt::gpu {
 
-/// Gathers only copy, so that a type without a name in NCCL goes as another one of its size.
+/// What sums nothing only copies, so that a type without a name in NCCL goes as another one of its size.
 static int ncclType(ElementType element) {
   switch (element) {
   case ElementType::F32:
@@ -40,6 +40,8 @@ static int ncclType(ElementType element) {
     return ncclInt64;
   case ElementType::U64:
     return ncclUint64;
+  case ElementType::BF16:
+    return ncclBfloat16;
   }
   llvm_unreachable("unknown element type");
 }
@@ -139,6 +141,9 @@ Error NcclCommunicator::enqueue(const BoundCollective &collective, Stream stream
     break;
   case ExchangeKind::AllReduce:
     status = api.ncclAllReduce(collective.send, collective.receive, count, type, ncclSum, comm, stream);
+    break;
+  case ExchangeKind::AllToAll:
+    status = api.ncclAlltoAll(collective.send, collective.receive, count, type, comm, stream);
     break;
   }
   if (status == ncclSuccess)

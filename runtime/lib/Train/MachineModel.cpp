@@ -66,8 +66,7 @@ ModelledStep modelStep(const MachineModel &machine, const Program &program) {
   result.computeSeconds = program.trainCosts.formulaFlops / machine.flopsPerSecond;
   if (program.ranks > 1)
     result.waitSeconds = double(exchanges) * machine.linkLatencySeconds +
-                         program.trainCosts.modelCommElements * double(byteWidth(program.element)) /
-                             machine.linkBytesPerSecond;
+                         program.trainCosts.modelCommBytes / machine.linkBytesPerSecond;
   result.joules = double(program.ranks) *
                   (machine.busyWatts * result.computeSeconds + machine.waitWatts * result.waitSeconds);
   result.aboveIdleJoules = result.joules - double(program.ranks) * machine.idleWatts *

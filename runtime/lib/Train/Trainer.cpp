@@ -69,7 +69,7 @@ Error Trainer::prepare() {
   report.energySource = energy.name().str();
   report.targetEvalLoss = options.targetEvalLoss;
   report.gemmChoicesHash = runtime.gemmChoicesHash();
-  report.modelCommBytesPerStep = program.trainCosts.modelCommElements * double(byteWidth(program.element));
+  report.modelCommBytesPerStep = program.trainCosts.modelCommBytes;
 
   if (Error error = resume())
     return error;

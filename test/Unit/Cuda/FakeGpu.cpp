@@ -9,6 +9,7 @@
 #include "FakeGpu.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -39,6 +40,7 @@ struct FakeDesc {
 };
 struct FakeLayout {
   int64_t rows, columns, leading;
+  int type;
 };
 
 struct Arrival {
@@ -124,8 +126,15 @@ const char *textOf(int status) {
   return "some error";
 }
 
-int run(MatmulDesc desc, const float *a, MatrixLayout aLayout, const float *b, MatrixLayout bLayout,
-        float beta, float *d, MatrixLayout dLayout) {
+/// An element of a matrix of f32 or bf16.
+double load(const void *matrix, const FakeLayout &layout, int64_t at) {
+  if (layout.type != 14) // CUDA_R_16BF
+    return static_cast<const float *>(matrix)[at];
+  return std::bit_cast<float>(uint32_t(static_cast<const uint16_t *>(matrix)[at]) << 16);
+}
+
+int run(MatmulDesc desc, const void *a, MatrixLayout aLayout, const void *b, MatrixLayout bLayout, float beta,
+        float *d, MatrixLayout dLayout) {
   const FakeDesc &product = *reinterpret_cast<FakeDesc *>(desc);
   const auto &left = *reinterpret_cast<FakeLayout *>(aLayout),
              &right = *reinterpret_cast<FakeLayout *>(bLayout),
@@ -136,8 +145,8 @@ int run(MatmulDesc desc, const float *a, MatrixLayout aLayout, const float *b, M
       float &out = d[i + j * result.leading];
       double sum = beta != 0 ? beta * double(out) : 0;
       for (int64_t l = 0; l < depth; ++l)
-        sum += double(product.transposeA ? a[l + i * left.leading] : a[i + l * left.leading]) *
-               (product.transposeB ? b[j + l * right.leading] : b[l + j * right.leading]);
+        sum += load(a, left, product.transposeA ? l + i * left.leading : i + l * left.leading) *
+               load(b, right, product.transposeB ? j + l * right.leading : l + j * right.leading);
       if (product.epilogue & 4)
         sum += product.bias[i];
       out = float(product.epilogue & 2 ? std::max(sum, 0.0) : sum);
@@ -146,15 +155,18 @@ int run(MatmulDesc desc, const float *a, MatrixLayout aLayout, const float *b, M
   return 0;
 }
 
-enum class Kind { Gather, Scatter, Reduce };
+enum class Kind { Gather, Scatter, Reduce, Permute };
 
 void finish(const std::map<int, Arrival> &all, Kind kind, size_t count, size_t width) {
   for (const auto &[rank, mine] : all)
     for (const auto &[peer, other] : all) {
-      if (kind == Kind::Gather) {
+      if (kind == Kind::Gather || kind == Kind::Permute) {
         auto *slot = reinterpret_cast<char *>(mine.receive) + size_t(peer) * count * width;
-        if (slot != reinterpret_cast<const char *>(other.send))
-          std::memcpy(slot, other.send, count * width);
+        auto *from = reinterpret_cast<const char *>(other.send);
+        if (kind == Kind::Permute)
+          from += size_t(rank) * count * width;
+        if (slot != from)
+          std::memcpy(slot, from, count * width);
         continue;
       }
       const float *part = other.send + (kind == Kind::Scatter ? size_t(rank) * count : 0);
@@ -164,7 +176,8 @@ void finish(const std::map<int, Arrival> &all, Kind kind, size_t count, size_t w
 }
 
 int collective(Kind kind, const void *send, void *receive, size_t count, int type, Comm comm, Stream stream) {
-  const size_t width = type == 7 || type == 2 || type == 3 ? 4 : type <= 1 ? 1 : 8;
+  static constexpr size_t widths[] = {1, 1, 4, 4, 8, 8, 2, 4, 8, 2}; // of ncclDataType_t
+  const size_t width = widths[type];
   push(stream, [=]() -> Work {
     auto &end = *reinterpret_cast<FakeComm *>(comm);
     const int64_t number = end.collectives++;
@@ -337,10 +350,10 @@ static void setBlas(GpuApi &api) {
     return 0;
   })
   SET(cublasLtMatrixLayoutCreate,
-      [](MatrixLayout *layout, int, uint64_t rows, uint64_t columns, int64_t leading) {
+      [](MatrixLayout *layout, int type, uint64_t rows, uint64_t columns, int64_t leading) {
         if (leading < int64_t(rows))
           return 7;
-        return give(layout, FakeLayout{int64_t(rows), int64_t(columns), leading});
+        return give(layout, FakeLayout{int64_t(rows), int64_t(columns), leading, type});
       })
   SET(cublasLtMatrixLayoutDestroy, [](MatrixLayout layout) { return take<FakeLayout>(layout); })
   SET(cublasLtMatmulPreferenceCreate, [](MatmulPreference *preference) { return give(preference, 0); })
@@ -360,8 +373,7 @@ static void setBlas(GpuApi &api) {
         const float scale = *static_cast<const float *>(beta);
         push(stream, [=]() -> Work {
           return [=] {
-            run(desc, static_cast<const float *>(a), aLayout, static_cast<const float *>(b), bLayout, scale,
-                static_cast<float *>(d), dLayout);
+            run(desc, a, aLayout, b, bLayout, scale, static_cast<float *>(d), dLayout);
             return true;
           };
         });
@@ -418,7 +430,11 @@ static void setNccl(GpuApi &api, FakeGpu &fake){
                               [](const void *send, void *receive, size_t count, int type, int, Comm comm,
                                  Stream stream) {
                                 return collective(Kind::Reduce, send, receive, count, type, comm, stream);
-                              })}
+                              })
+                SET(ncclAlltoAll,
+                    [](const void *send, void *receive, size_t count, int type, Comm comm, Stream stream) {
+                      return collective(Kind::Permute, send, receive, count, type, comm, stream);
+                    })}
 
 FakeGpu::FakeGpu() {
   state.fake = this;

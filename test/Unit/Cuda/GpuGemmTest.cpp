@@ -10,6 +10,7 @@
 #include "TestSupport.h"
 #include "phantom-rt/GpuRuntime.h"
 
+#include <bit>
 #include <cstring>
 
 using namespace phantom::rt;
@@ -17,7 +18,8 @@ using namespace phantom::rt::test;
 
 namespace {
 
-/// A program of one GEMM, whose operands are arguments of "infer"; c is its output.
+/// A program of one GEMM, whose operands are arguments of "infer"; c is its output. bf16 is given as its
+/// bits.
 Program gemmProgram(GemmCommand gemm, int64_t paddedColumns) {
   Program program;
   program.device = DeviceKind::Gpu;
@@ -29,6 +31,9 @@ Program gemmProgram(GemmCommand gemm, int64_t paddedColumns) {
   const std::vector<int64_t> sizes = {gemm.m * gemm.k, gemm.k * gemm.n, gemm.m * paddedColumns, gemm.n, 64};
   for (size_t i = 0; i < sizes.size(); ++i)
     function.arguments.push_back({Role::Input, std::to_string(i), {ElementType::F32, {sizes[i]}}});
+  if (gemm.factors == ElementType::BF16)
+    for (int i : {0, 1})
+      function.arguments[i].type.element = ElementType::U16;
   function.results = {{Role::Output, "c", {ElementType::F32, {sizes[2]}}, argument(2)}};
   function.commands = {gemm};
   program.functions = {function};
@@ -44,6 +49,15 @@ GemmCommand gemmOf(int64_t m, int64_t n, int64_t k, bool transposeA, bool transp
   return gemm;
 }
 
+/// Cuts floats to bf16, and writes its bits.
+void giveNarrow(std::vector<float> &values, std::byte *to) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = uint16_t(std::bit_cast<uint32_t>(values[i]) >> 16);
+    std::memcpy(to + 2 * i, &bits, sizeof(bits));
+    values[i] = std::bit_cast<float>(uint32_t(bits) << 16);
+  }
+}
+
 class GpuGemmTest : public testing::Test {
 protected:
   void check(const GemmCommand &gemm) {
@@ -55,7 +69,10 @@ protected:
     std::vector<std::vector<float>> data;
     for (size_t i = 0; i < 4; ++i) {
       data.push_back(randomFloats(program.functions[0].arguments[i].type.elements(), i + 1));
-      std::memcpy(instance->argument(i), data[i].data(), data[i].size() * sizeof(float));
+      if (i < 2 && gemm.factors == ElementType::BF16)
+        giveNarrow(data[i], instance->argument(i));
+      else
+        std::memcpy(instance->argument(i), data[i].data(), data[i].size() * sizeof(float));
     }
     ASSERT_SUCCESS(runtime->team().run([&](int64_t rank) { return instance->run(rank); }));
     const Result &result = *instance->result(Role::Output);
@@ -110,6 +127,19 @@ TEST_F(GpuGemmTest, AllTransposesShapesAndAccumulation) {
                 gemm.bias = argument(3);
               check(gemm);
             }
+}
+
+TEST_F(GpuGemmTest, NarrowFactors) {
+  for (bool transposeA : {false, true})
+    for (bool transposeB : {false, true})
+      for (bool accumulate : {false, true})
+        for (int64_t padding : {0, 3}) {
+          GemmCommand gemm = gemmOf(7, 5, 3, transposeA, transposeB, padding);
+          gemm.factors = ElementType::BF16;
+          gemm.accumulate = accumulate;
+          gemm.bias = argument(3);
+          check(gemm);
+        }
 }
 
 TEST_F(GpuGemmTest, Relu) {

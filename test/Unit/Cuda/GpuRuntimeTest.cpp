@@ -95,6 +95,19 @@ TEST_P(Exchanges, StepsEqualThePlainOnes) {
   EXPECT_EQ(gpu.live(), 0);
 }
 
+TEST_P(Exchanges, AllToAllsBringEveryPeersBlock) {
+  options.exchange = GetParam().second;
+  for (ElementType element : {ElementType::F32, ElementType::BF16, ElementType::I8}) {
+    runtime = value(create(GetParam().first));
+    runtime.reset();
+    program = permuteProgram(GetParam().first, element);
+    runtime = value(GpuRuntime::create(program, image, gpu.libraries, options));
+    expectPermuted(*runtime);
+    runtime.reset();
+    EXPECT_EQ(gpu.live(), 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, Exchanges,
                          testing::Values(std::pair(1, GpuExchange::Nccl), std::pair(2, GpuExchange::Nccl),
                                          std::pair(4, GpuExchange::Nccl), std::pair(1, GpuExchange::Loopback),

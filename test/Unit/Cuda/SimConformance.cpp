@@ -136,6 +136,22 @@ INSTANTIATE_TEST_SUITE_P(Ranks, SimSchedules,
                                   std::to_string(info.param.ranks);
                          });
 
+TEST_F(SimConformance, AllToAllsBringEveryPeersBlock) {
+  for (GpuExchange exchange : {GpuExchange::Nccl, GpuExchange::Loopback})
+    for (ElementType element : {ElementType::F32, ElementType::BF16, ElementType::I8}) {
+      options.exchange = exchange;
+      sim.devices = exchange == GpuExchange::Nccl ? 3 : 1;
+      sim.memoryBytes = int64_t(1) << 24;
+      gpus = value(GpuSim::create(sim));
+      libraries.api = gpus->api();
+      program = permuteProgram(3, element);
+      image = registerTwins({});
+      runtime = value(GpuRuntime::create(program, image, libraries, options));
+      expectPermuted(*runtime);
+      finish();
+    }
+}
+
 TEST_F(SimConformance, ARunWaitsForItsEndOnly) {
   ASSERT_SUCCESS(start(2));
   ASSERT_SUCCESS(step(1));

@@ -11,6 +11,7 @@
 #include "TestSupport.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace phantom::rt::test {
 
@@ -116,6 +117,67 @@ Program testProgram(int64_t ranks) {
       {KernelArgument{true, true, columns * columns * 4}, scalar, integer, reads(columns * 4)}};
   program.functions = {trainStep()};
   return program;
+}
+
+Program permuteProgram(int64_t ranks, ElementType element) {
+  constexpr int64_t block = 6;
+  Program program;
+  program.model = "permute";
+  program.device = DeviceKind::Gpu;
+  program.ranks = program.batch = ranks;
+  Parameter w;
+  w.name = "w";
+  w.type = {ElementType::F32, {ranks, block}};
+  w.storedShape = w.type.shape;
+  w.layout = Layout::Stacked;
+  w.init.kind = InitKind::Uniform;
+  w.init.fanIn = 1;
+  program.parameters = {w};
+  program.windows = {{"blocks", w.type.bytes()}};
+  Exchange permute;
+  permute.name = "blocks", permute.kind = ExchangeKind::AllToAll, permute.element = element;
+  permute.inner = block * byteWidth(ElementType::F32) / byteWidth(element);
+  program.exchanges = {permute};
+  Function &function = program.functions.emplace_back();
+  function.name = "infer";
+  function.arguments = {{Role::Input, "identity", {ElementType::F32, {ranks, ranks}}},
+                        {Role::Parameter, "w", w.type}};
+  function.results = {{Role::Output, "out", w.type, arena(0)}};
+  function.arenaBytes = w.type.bytes();
+  function.events = 2;
+  GemmCommand copy;
+  copy.a = argument(0), copy.b = argument(1), copy.c = window(0);
+  copy.m = copy.k = copy.aRow = ranks;
+  copy.n = copy.bRow = copy.cRow = block;
+  using S = StreamKind;
+  function.commands = {copy,
+                       EventRecordCommand{0, S::Compute},
+                       EventWaitCommand{0, S::Exchange},
+                       CollectiveCommand{0, S::Exchange, window(0), arena(0), permute.inner, element},
+                       EventRecordCommand{1, S::Exchange},
+                       EventWaitCommand{1, S::Compute}};
+  return program;
+}
+
+void expectPermuted(Runtime &runtime) {
+  const Program &program = runtime.program();
+  const int64_t ranks = program.ranks, block = program.parameters[0].type.shape[1];
+  auto instance = value(runtime.bind(program.functions[0]));
+  std::vector<float> identity(ranks * ranks);
+  for (int64_t i = 0; i < ranks; ++i)
+    identity[i * ranks + i] = 1;
+  std::memcpy(instance->argument(0), identity.data(), identity.size() * sizeof(float));
+  for (int64_t run = 0; run < 3; ++run)
+    ASSERT_SUCCESS(runtime.team().run([&](int64_t rank) { return instance->run(rank); }));
+  ASSERT_SUCCESS(runtime.fetchParameters());
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    const std::byte *out = instance->address(rank, *instance->result(Role::Output));
+    for (int64_t peer = 0; peer < ranks; ++peer)
+      EXPECT_EQ(std::memcmp(out + peer * block * 4, runtime.parameters().address(peer, 0) + rank * block * 4,
+                            size_t(block) * 4),
+                0)
+          << "what rank " << rank << " has of rank " << peer;
+  }
 }
 
 static void runAdd(void *const *a) {

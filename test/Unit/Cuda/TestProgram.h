@@ -10,7 +10,7 @@
 #define PHANTOM_TEST_CUDA_TESTPROGRAM_H
 
 #include "FakeGpu.h"
-#include "phantom-rt/Program.h"
+#include "phantom-rt/Runtime.h"
 
 namespace phantom::rt::test {
 
@@ -20,6 +20,13 @@ namespace phantom::rt::test {
 ///   loss = the sum over ranks of out[0, 0] + rank
 ///   w -= learning rate · step · s, for each of its rows
 Program testProgram(int64_t ranks);
+
+/// Of "infer": out = the all-to-all of w, of each rank's own [p, 6]: row j is row `rank` of rank j's. It is
+/// exchanged as elements of that type.
+Program permuteProgram(int64_t ranks, ElementType element);
+
+/// Runs the program above, and expects what it should give.
+void expectPermuted(Runtime &runtime);
 
 /// What kernel number `kernel` of the program that was made last does.
 void runTestKernel(uint32_t kernel, void *const *arguments);

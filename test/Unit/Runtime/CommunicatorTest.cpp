@@ -180,10 +180,49 @@ TEST(Communicator, AllReduceSumsInRankOrder) {
   checkReduction<double>(ExchangeKind::AllReduce, 5, 7, ElementType::F64);
 }
 
+template <typename T> static void checkAllToAll(int64_t inner, ElementType element) {
+  for (int64_t p : {1, 2, 4, 8}) {
+    Rig<T> rig(exchangeOf(ExchangeKind::AllToAll, 1, inner, element), p);
+    auto sent = [](int64_t rank, int64_t i, int64_t round) { return T(31 * rank + 7 * i + 3 * round); };
+    RankTeam team(p, {});
+    EXPECT_SUCCESS(team.run([&](int64_t rank) -> Error {
+      Communicator &end = team.communicator(rank);
+      for (int64_t round = 0; round < 3; ++round) {
+        for (int64_t i = 0; i < rig.full; ++i)
+          rig.part(rank)[i] = sent(rank, i, round);
+        if (Error error = end.start(rig.bind(rank)))
+          return error;
+        if (Error error = end.wait(rig.bind(rank)))
+          return error;
+        int64_t mistakes = 0;
+        for (int64_t peer = 0; peer < p; ++peer)
+          for (int64_t i = 0; i < inner; ++i)
+            mistakes += rig.destination(rank)[peer * inner + i] != sent(peer, rank * inner + i, round);
+        EXPECT_EQ(mistakes, 0);
+        if (Error error = end.barrier("test"))
+          return error;
+      }
+      return Error::success();
+    }));
+    for (int64_t rank = 0; rank < p; ++rank) {
+      EXPECT_EQ(team.communicator(rank).counters.bytes, 3 * (p - 1) * inner * int64_t(sizeof(T)));
+      EXPECT_EQ(team.communicator(rank).counters.bytes, 3 * bytesFromPeers(rig.exchange, p));
+      EXPECT_EQ(team.communicator(rank).counters.exchanges, 3);
+    }
+  }
+}
+
+TEST(Communicator, AllToAllBringsEveryPeersBlock) {
+  checkAllToAll<float>(4099, ElementType::F32);
+  checkAllToAll<int8_t>(37, ElementType::I8);
+  checkAllToAll<uint16_t>(129, ElementType::BF16);
+}
+
 TEST(Communicator, RingModel) {
   EXPECT_EQ(ringElements(exchangeOf(ExchangeKind::AllGather, 2, 10), 4), 60);
   EXPECT_EQ(ringElements(exchangeOf(ExchangeKind::ReduceScatter, 2, 10), 4), 60);
   EXPECT_EQ(ringElements(exchangeOf(ExchangeKind::AllReduce, 2, 10), 4), 30);
+  EXPECT_EQ(ringElements(exchangeOf(ExchangeKind::AllToAll, 1, 20), 4), 60);
 }
 
 TEST(Communicator, DeadlineNamesExchangePlaceAndMissingRanks) {

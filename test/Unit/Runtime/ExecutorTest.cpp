@@ -391,6 +391,47 @@ TEST(Executor, ACorruptedGhostSlotChangesTheResult) {
 // Verification
 //===----------------------------------------------------------------------===//
 
+/// The layer, with the output [batch, width] exchanged all to all instead of gathered.
+static Executable permutedLayer() {
+  Executable executable = phantomLayer(2);
+  Program &program = executable.program;
+  Exchange &output = program.exchanges[1];
+  output.kind = ExchangeKind::AllToAll;
+  output.outer = 1;
+  output.inner = batch * width / 2;
+  output.destination = arena(4096);
+  program.windows[1].bytes = 2 * batch * width * 4;
+  program.functions[0].results[0].buffer = arena(4096);
+  return executable;
+}
+
+TEST(Verify, AllToAllsHaveRoom) {
+  auto refuse = [](auto change, const std::string &part) {
+    Executable executable = permutedLayer();
+    change(executable.program);
+    EXPECT_TRUE(contains(message(verifyExecutable(executable)), part));
+  };
+  for (ElementType element : {ElementType::F32, ElementType::I8, ElementType::BF16}) {
+    Executable executable = permutedLayer();
+    executable.program.exchanges[1].element = element;
+    EXPECT_SUCCESS(verifyExecutable(executable));
+  }
+  refuse([](Program &p) { p.windows[1].bytes -= 4; }, "too small");
+  refuse([](Program &p) { p.exchanges[1].outer = 2, p.windows[1].bytes *= 2; }, "not contiguous");
+  refuse([](Program &p) { p.exchanges[1].destination.reset(); }, "has no destination");
+  refuse([](Program &p) { p.exchanges[1].destination = arena(8192 - batch * width * 4 + 4); },
+         "does not fit its region of 8192 bytes");
+}
+
+TEST(Verify, ReductionsAreOfFloats) {
+  for (ElementType element : {ElementType::I32, ElementType::BF16}) {
+    Executable executable = permutedLayer();
+    executable.program.exchanges[1].kind = ExchangeKind::ReduceScatter;
+    executable.program.exchanges[1].element = element;
+    EXPECT_TRUE(contains(message(verifyExecutable(executable)), "f32 or f64 is needed"));
+  }
+}
+
 TEST(Verify, RefusesBadPrograms) {
   auto refuse = [](auto change, const std::string &part) {
     Executable executable = phantomLayer(2);
@@ -404,6 +445,12 @@ TEST(Verify, RefusesBadPrograms) {
   refuse([](auto &, auto &, Function &f) { std::get<GemmCommand>(f.commands[1]).k = 0; }, "empty size");
   refuse([](auto &, auto &, Function &f) { std::get<GemmCommand>(f.commands[1]).element = ElementType::F64; },
          "are f32");
+  refuse([](auto &, auto &, Function &f) { std::get<GemmCommand>(f.commands[1]).factors = ElementType::I8; },
+         "has factors of i8; f32 or bf16 is needed");
+  refuse([](auto &, auto &, Function &f) { f.results[0].type.element = ElementType::BF16; },
+         "bf16 is no type of arguments and results");
+  refuse([](auto &, Program &p, auto &) { p.parameters[0].type.element = ElementType::BF16; },
+         "bf16 is no type of parameters");
   refuse([](auto &, auto &, Function &f) { f.arenaBytes = 4200; }, "does not fit its region of 4200 bytes");
   refuse([](auto &, auto &, Function &f) { std::get<KernelCommand>(f.commands[0]).kernel = 7; }, "kernel 7");
   refuse([](auto &, auto &, Function &f) { std::get<KernelCommand>(f.commands[0]).arguments[0].index = 9; },

@@ -123,7 +123,7 @@ TEST(GpuProgram, UnsoundOnesAreErrors) {
 
   refuse([&](P, F f) { gather(f).exchange = 7; }, "exchange 7 does not exist");
   refuse([&](P, F f) { gather(f).count = 4; }, "has blocks of 8 elements, but 4 are sent");
-  refuse([&](P, F f) { gather(f).element = ElementType::F64; }, "one float type is needed");
+  refuse([&](P, F f) { gather(f).element = ElementType::F64; }, "is of f32, but f64 is sent");
   refuse([&](P, F f) { gather(f).send = {Region::Window, 1, 0, 32}; }, "does not send from its window");
   refuse([&](P, F f) { gather(f).send.rankStride = 0; }, "wrong rank stride");
   refuse([&](P, F f) { gather(f).receive = {Region::Window, 1, 0, 0}; }, "does not gather in place");
@@ -154,6 +154,50 @@ TEST(GpuProgram, UnsoundOnesAreErrors) {
   refuse([&](P, F f) { gemm(f).biasGradient = arena(0); }, "needs a gradient epilogue");
   refuse([&](P, F f) { gemm(f).epilogue = Epilogue::GeluTanhGradient, gemm(f).biasGradient = arena(248); },
          "does not fit");
+}
+
+/// Gathers and all-to-alls only move data.
+TEST(GpuProgram, ElementsOfExchanges) {
+  for (ElementType element : {ElementType::I8, ElementType::BF16}) {
+    Program program = gatherProgram();
+    program.exchanges[0].element = element;
+    auto &gather = std::get<CollectiveCommand>(program.functions[0].commands[3]);
+    gather.element = element;
+    gather.send.rankStride = 8 * byteWidth(element);
+    EXPECT_SUCCESS(verifyProgram(program));
+    program.exchanges[1].element = element;
+    std::get<CollectiveCommand>(program.functions[0].commands[10]).element = element;
+    EXPECT_TRUE(contains(message(verifyProgram(program)), "f32 or f64 is needed"));
+  }
+}
+
+TEST(GpuProgram, AllToAllsAreVerified) {
+  auto permuted = [](ElementType element) {
+    Program program = gatherProgram();
+    program.exchanges[1].kind = ExchangeKind::AllToAll;
+    program.exchanges[1].element = element;
+    auto &permute = std::get<CollectiveCommand>(program.functions[0].commands[10]);
+    permute.element = element;
+    permute.receive = arena(192);
+    return program;
+  };
+  auto permute = [](Program &program) -> CollectiveCommand & {
+    return std::get<CollectiveCommand>(program.functions[0].commands[10]);
+  };
+  auto refuse = [&](auto change, const std::string &part) {
+    Program program = permuted(ElementType::F32);
+    change(program);
+    EXPECT_TRUE(contains(message(verifyProgram(program)), part)) << part;
+  };
+  for (ElementType element : {ElementType::F32, ElementType::I8, ElementType::BF16})
+    EXPECT_SUCCESS(verifyProgram(permuted(element)));
+  refuse([&](Program &p) { permute(p).receive = arena(196); }, "a buffer of 64 bytes");
+  refuse([&](Program &p) { p.windows[1].bytes = 60; }, "a buffer of 64 bytes");
+  refuse([&](Program &p) { permute(p).send = {Region::Window, 0, 0, 0}; }, "does not send from its window");
+  refuse([&](Program &p) { permute(p).send = {Region::Window, 1, 0, 4}, p.windows[1].bytes = 128; },
+         "wrong rank stride");
+  refuse([&](Program &p) { permute(p).receive = {Region::Window, 1, 64, 0}, p.windows[1].bytes = 128; },
+         "receives in the window that it sends from");
 }
 
 TEST(GpuProgram, CpusHaveNoStreams) {

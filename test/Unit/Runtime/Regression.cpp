@@ -91,7 +91,7 @@ Executable regression(int64_t p) {
   program.kernels = {"partial", "loss", "gradient", "update"};
   executable.kernels = {partialOutputs, meanSquare, gradient, update};
   program.trainCosts = {N, 4.0 * B * double(N / p), 4.0 * B * double(N / p),
-                        2.0 * double(p - 1) / double(p) * B};
+                        2.0 * double(p - 1) / double(p) * B * 4};
 
   const Argument x{Role::Input, "x", {ElementType::F32, {B, N}}},
       t{Role::Target, "t", {ElementType::F32, {B}}}, w{Role::Parameter, "w", weight.type},

@@ -58,7 +58,7 @@ TEST(MachineModel, EnergyFollowsTheFormula) {
   machine.busyWatts = 100, machine.waitWatts = 10, machine.idleWatts = 4, machine.flopsPerSecond = 1000;
   machine.linkBytesPerSecond = 100, machine.linkLatencySeconds = 0.5;
   program.trainCosts.formulaFlops = 3000;
-  program.trainCosts.modelCommElements = 25;
+  program.trainCosts.modelCommBytes = 100;
   ModelledStep step = modelStep(machine, program);
   EXPECT_DOUBLE_EQ(step.computeSeconds, 3);
   EXPECT_DOUBLE_EQ(step.waitSeconds, 1.5); // one exchange, 100 bytes

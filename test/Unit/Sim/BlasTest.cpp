@@ -189,6 +189,23 @@ TEST_F(SimBlas, BrainFloats) {
   EXPECT_EQ(got, 0x3f81); // 1 + 1/128
 }
 
+TEST_F(SimBlas, BrainFloatFactors) {
+  Product product(bench, 1, 1, 2, bf16);
+  product.type = f32;
+  product.c = product.d = product.layout(1, 1);
+  const uint16_t left[2] = {0x3f80, 0x4000}, right[2] = {0x3f80, 0x3b80}; // 1, 2; 1, 1/256
+  float *x = bench.device(1), *y = bench.device(1), *z = bench.device(1);
+  ASSERT_EQ(bench->cudaMemcpyAsync(x, left, 4, toDevice, stream), 0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(y, right, 4, toDevice, stream), 0);
+  const float *bias = bench.device(stream, std::vector<float>{1.0f / 4096});
+  product.setEpilogue(epilogueBias);
+  ASSERT_EQ(product.set(8, bias), 0);
+  ASSERT_EQ(product.choose(), 0);
+  ASSERT_EQ(product.run(x, y, z, stream), 0);
+  EXPECT_EQ(bench.read(stream, z, 1), (std::vector<float>{1 + 1.0f / 128 + 1.0f / 4096}));
+  EXPECT_EQ(bench.violations(), "");
+}
+
 TEST_F(SimBlas, ForwardEpilogues) {
   const std::vector<float> biasValues = numbers(m, 3);
   const float *bias = bench.device(stream, biasValues);

@@ -93,6 +93,10 @@ public:
     use(rank);
     return bench->ncclAllReduce(send, receive, count, type, operation, comms[rank], streams[rank]);
   }
+  int permute(int rank, const void *send, void *receive, size_t count, int type = f32) {
+    use(rank);
+    return bench->ncclAlltoAll(send, receive, count, type, comms[rank], streams[rank]);
+  }
   std::vector<float> read(int rank, const float *memory, size_t count) {
     use(rank);
     return bench.read(streams[rank], memory, count);
@@ -129,6 +133,43 @@ TEST(SimNccl, AllGather) {
   EXPECT_EQ(ranks.bench.violations(), "");
   EXPECT_EQ(ranks.bench.sim->counts().collectives, 1);
   EXPECT_EQ(ranks.bench.sim->counts().collectiveBytes, 3 * 2 * 8);
+}
+
+TEST(SimNccl, AllToAll) {
+  Ranks ranks(withDevices(3));
+  std::vector<float *> results;
+  for (int rank = 0; rank < 3; ++rank) {
+    results.push_back(ranks.device(rank, 6));
+    std::vector<float> values(6);
+    for (int i = 0; i < 6; ++i)
+      values[i] = float(10 * rank + i);
+    EXPECT_EQ(ranks.permute(rank, ranks.filled(rank, values), results[rank], 2), ncclInProgress);
+  }
+  ranks.settle();
+  for (int rank = 0; rank < 3; ++rank) {
+    const float first = float(2 * rank);
+    EXPECT_EQ(ranks.read(rank, results[rank], 6),
+              (std::vector<float>{first, first + 1, 10 + first, 11 + first, 20 + first, 21 + first}));
+  }
+  EXPECT_EQ(ranks.bench.violations(), "");
+  EXPECT_EQ(ranks.bench.sim->counts().collectives, 1);
+  EXPECT_EQ(ranks.bench.sim->counts().collectiveBytes, 3 * 2 * 8);
+}
+
+TEST(SimNccl, AllToAllOfNarrowTypes) {
+  Ranks ranks(withDevices(2));
+  std::vector<float *> results;
+  for (int rank = 0; rank < 2; ++rank) {
+    results.push_back(ranks.device(rank, 2));
+    // Blocks of 4 bytes: whatever the type is, they are moved as they are.
+    EXPECT_EQ(
+        ranks.permute(rank, ranks.filled(rank, {float(rank), float(10 + rank)}), results[rank], 2, bf16),
+        ncclInProgress);
+  }
+  ranks.settle();
+  EXPECT_EQ(ranks.read(0, results[0], 2), (std::vector<float>{0, 1}));
+  EXPECT_EQ(ranks.read(1, results[1], 2), (std::vector<float>{10, 11}));
+  EXPECT_EQ(ranks.bench.violations(), "");
 }
 
 TEST(SimNccl, InPlace) {
@@ -258,6 +299,10 @@ TEST(SimNccl, RanksThatDiffer) {
       messageOf([](Ranks &ranks) { ranks.gather(1, ranks.device(1, 16), ranks.device(1, 32), 8, int64); }),
       "ncclAllGather: the ranks differ in collective 1 of communicator 0: rank 0 has the all-gather of 8 "
       "float32, rank 1 the all-gather of 8 int64\n");
+  EXPECT_EQ(
+      messageOf([](Ranks &ranks) { ranks.permute(1, ranks.device(1, 16), ranks.device(1, 16), 8); }),
+      "ncclAlltoAll: the ranks differ in collective 1 of communicator 0: rank 0 has the all-gather of 8 "
+      "float32, rank 1 the all-to-all of 8 float32\n");
 }
 
 TEST(SimNccl, ReductionsThatDiffer) {
@@ -289,6 +334,18 @@ TEST(SimNccl, BuffersThatAreTooSmall) {
     EXPECT_NE(ranks.gather(0, send, receive, 8, int64), ncclInProgress);
     expectViolation(ranks.bench, "all-gather of 8 int64 reads bytes 0 to 63 of allocation 1 (32 bytes");
   }
+  {
+    Ranks ranks(withDevices(2));
+    float *send = ranks.device(0, 15), *receive = ranks.device(0, 16);
+    EXPECT_NE(ranks.permute(0, send, receive, 8), ncclInProgress);
+    expectViolation(ranks.bench, "all-to-all of 8 float32 reads bytes 0 to 63 of allocation 1 (60 bytes");
+  }
+  {
+    Ranks ranks(withDevices(2));
+    float *send = ranks.device(0, 16), *receive = ranks.device(0, 15);
+    EXPECT_NE(ranks.permute(0, send, receive, 8), ncclInProgress);
+    expectViolation(ranks.bench, "all-to-all of 8 float32 writes bytes 0 to 63 of allocation 2 (60 bytes");
+  }
 }
 
 TEST(SimNccl, BuffersThatOverlap) {
@@ -310,6 +367,12 @@ TEST(SimNccl, BuffersThatOverlap) {
     float *memory = ranks.device(1, 4);
     EXPECT_EQ(ranks.reduce(1, memory, memory + 1, 2), ncclInvalidArgument);
     expectViolation(ranks.bench, "the buffers overlap, and are not the same");
+  }
+  for (int apart : {0, 3}) {
+    Ranks ranks(withDevices(2));
+    float *memory = ranks.device(1, 7);
+    EXPECT_EQ(ranks.permute(1, memory, memory + apart, 2), ncclInvalidArgument);
+    expectViolation(ranks.bench, "the buffers overlap, and an all-to-all is never in place");
   }
 }
 

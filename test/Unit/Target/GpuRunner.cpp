@@ -23,6 +23,7 @@
 #include "llvm/Support/ErrorHandling.h"
 
 #include <barrier>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -143,13 +144,19 @@ std::byte *GpuRunner::address(int64_t rank, const BufferRef &ref) const {
 
 void GpuRunner::run(int64_t rank, const GemmCommand &gemm) const {
   auto floats = [&](const BufferRef &ref) { return reinterpret_cast<float *>(address(rank, ref)); };
-  const float *a = floats(gemm.a), *b = floats(gemm.b), *bias = gemm.bias ? floats(*gemm.bias) : nullptr;
+  const float *bias = gemm.bias ? floats(*gemm.bias) : nullptr;
+  auto factor = [&](const BufferRef &ref, int64_t at) -> double {
+    const std::byte *begin = address(rank, ref);
+    if (gemm.factors == ElementType::BF16)
+      return std::bit_cast<float>(uint32_t(reinterpret_cast<const uint16_t *>(begin)[at]) << 16);
+    return reinterpret_cast<const float *>(begin)[at];
+  };
   for (int64_t i = 0; i < gemm.m; ++i)
     for (int64_t j = 0; j < gemm.n; ++j) {
       float &c = floats(gemm.c)[i * gemm.cRow + j];
       double sum = gemm.accumulate ? c : 0;
       for (int64_t l = 0; l < gemm.k; ++l)
-        sum += double(a[i * gemm.aRow + l * gemm.aCol]) * b[l * gemm.bRow + j * gemm.bCol];
+        sum += factor(gemm.a, i * gemm.aRow + l * gemm.aCol) * factor(gemm.b, l * gemm.bRow + j * gemm.bCol);
       c = float(activate(gemm.epilogue, sum + (bias ? bias[j] : 0)));
     }
 }
@@ -172,20 +179,29 @@ void GpuRunner::run(int64_t rank, const KernelCommand &kernel) {
   }
 }
 
+/// A gather or an all-to-all: of any element type.
+void GpuRunner::move(const CollectiveCommand &collective, bool permutes) const {
+  const int64_t block = collective.count * byteWidth(collective.element), p = program().ranks;
+  std::vector<std::vector<std::byte>> results(p);
+  for (int64_t to = 0; to < p; ++to)
+    for (int64_t from = 0; from < p; ++from) {
+      const std::byte *begin = address(from, collective.send) + (permutes ? to * block : 0);
+      results[to].insert(results[to].end(), begin, begin + block);
+    }
+  for (int64_t to = 0; to < p; ++to)
+    std::copy(results[to].begin(), results[to].end(), address(to, collective.receive));
+}
+
 void GpuRunner::run(const CollectiveCommand &collective) const {
   const int64_t count = collective.count, p = program().ranks;
   auto floats = [&](int64_t rank, const BufferRef &ref) {
     return reinterpret_cast<float *>(address(rank, ref));
   };
   const ExchangeKind kind = program().exchanges[collective.exchange].kind;
+  if (kind == ExchangeKind::AllGather || kind == ExchangeKind::AllToAll)
+    return move(collective, kind == ExchangeKind::AllToAll);
   std::vector<std::vector<float>> results(p);
   for (int64_t to = 0; to < p; ++to) {
-    if (kind == ExchangeKind::AllGather) {
-      for (int64_t from = 0; from < p; ++from)
-        results[to].insert(results[to].end(), floats(from, collective.send),
-                           floats(from, collective.send) + count);
-      continue;
-    }
     results[to].resize(count);
     const int64_t first = kind == ExchangeKind::ReduceScatter ? to * count : 0;
     for (int64_t from = 0; from < p; ++from)

@@ -43,6 +43,7 @@ private:
   void run(int64_t rank, const rt::GemmCommand &gemm) const;
   void run(int64_t rank, const rt::KernelCommand &kernel);
   void run(const rt::CollectiveCommand &collective) const;
+  void move(const rt::CollectiveCommand &collective, bool permutes) const;
 
   rt::CompiledGpuProgram compiled;
   rt::LinkedTwins twins;

@@ -46,7 +46,7 @@ TEST(ProgramJson, EveryMemberAndNameComesBack) {
   Program program = trainProgram();
   program.classes = 7;
   program.constants = {{}, {0}, {1, 2}, {255, 254, 253}, std::vector<uint8_t>(1000, 9)};
-  for (uint8_t i = 0; i <= uint8_t(ElementType::Bool); ++i)
+  for (uint8_t i = 0; i <= uint8_t(ElementType::BF16); ++i)
     program.functions[0].arguments.push_back({Role::Input, "i\"\n\\ü", {ElementType(i), {2, 0}}, 9});
   for (uint8_t i = 0; i <= uint8_t(Role::SquaredNormReplicated); ++i)
     program.functions[0].results.push_back({Role(i), "", {ElementType::I8, {}}, window(1, 8)});
@@ -56,6 +56,8 @@ TEST(ProgramJson, EveryMemberAndNameComesBack) {
     gemm.alpha = 0.1 * i;
     gemm.bias = {Region::Constant, 3, INT64_MAX, 0};
     gemm.accumulate = i % 2;
+    gemm.element = i % 3 ? ElementType::F32 : ElementType::F64;
+    gemm.factors = i % 2 ? ElementType::BF16 : gemm.element;
     program.functions[0].commands.push_back(gemm);
   }
   for (uint8_t i = 0; i <= uint8_t(InitKind::Zeros); ++i) {
@@ -72,7 +74,7 @@ TEST(ProgramJson, EveryMemberAndNameComesBack) {
     parameter.stateOf = "w";
     program.parameters.push_back(parameter);
   }
-  for (uint8_t i = 0; i <= uint8_t(ExchangeKind::AllReduce); ++i)
+  for (uint8_t i = 0; i <= uint8_t(ExchangeKind::AllToAll); ++i)
     program.exchanges.push_back({"e", ExchangeKind(i), 3, ElementType::F64, 4, 5, arena(64), "here"});
   EXPECT_TRUE(value(parseProgramJson(json(program), "p.json")) == program);
 }

@@ -55,14 +55,15 @@ private:
   }
 
   void add(const GemmCommand &gemm) {
-    auto bytes = [](int64_t rows, int64_t row, int64_t columns, int64_t column) {
-      return 4 * ((rows - 1) * row + (columns - 1) * column + 1);
+    auto elements = [](int64_t rows, int64_t row, int64_t columns, int64_t column) {
+      return (rows - 1) * row + (columns - 1) * column + 1;
     };
-    add(gemm.a, bytes(gemm.m, gemm.aRow, gemm.k, gemm.aCol), false);
-    add(gemm.b, bytes(gemm.k, gemm.bRow, gemm.n, gemm.bCol), false);
+    const int64_t width = byteWidth(gemm.factors);
+    add(gemm.a, width * elements(gemm.m, gemm.aRow, gemm.k, gemm.aCol), false);
+    add(gemm.b, width * elements(gemm.k, gemm.bRow, gemm.n, gemm.bCol), false);
     if (gemm.bias)
       add(*gemm.bias, 4 * gemm.n, false);
-    add(gemm.c, bytes(gemm.m, gemm.cRow, gemm.n, 1), true);
+    add(gemm.c, 4 * elements(gemm.m, gemm.cRow, gemm.n, 1), true);
   }
 
   void add(const KernelCommand &kernel) {
@@ -76,9 +77,11 @@ private:
   void add(const CollectiveCommand &collective) {
     const ExchangeKind kind = program.exchanges[collective.exchange].kind;
     const int64_t block = collective.count * byteWidth(collective.element);
-    add(collective.send, kind == ExchangeKind::ReduceScatter ? block * program.ranks : block, false);
+    const bool permutes = kind == ExchangeKind::AllToAll;
+    const bool divides = permutes || kind == ExchangeKind::ReduceScatter;
+    add(collective.send, divides ? block * program.ranks : block, false);
     if (kind != ExchangeKind::AllGather)
-      return add(collective.receive, block, true);
+      return add(collective.receive, permutes ? block * program.ranks : block, true);
     // In place: the own slot is only read.
     BufferRef others = collective.receive;
     add(others, rank * block, true);
