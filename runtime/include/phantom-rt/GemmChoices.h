@@ -22,7 +22,7 @@
 
 namespace phantom::rt {
 
-/// What can compute a GEMM in f32.
+/// What can compute a GEMM in f32. Factors of bf16 are widened for it where the CPU cannot multiply them.
 enum class GemmKernel : uint8_t {
   OneDnn,             ///< oneDNN's matmul, with bias and epilogue inside
   OneDnnPacked,       ///< the same, on weights in a layout of oneDNN's own
@@ -53,8 +53,8 @@ struct GemmShape {
 
 GemmShape shapeOf(const GemmCommand &command, bool constantB = false);
 
-/// Whether b of a command of `function` is a parameter and may have a copy. That is so in "infer", which
-/// mostly runs many times between two changes; "evaluate" would make a copy each time.
+/// Whether b of a command of `function` is a parameter, of f32, and may have a copy. That is so in "infer",
+/// which mostly runs many times between two changes; "evaluate" would make a copy each time.
 bool hasConstantB(const Function &function, const GemmCommand &command);
 
 /// "64x512x1024 nt finish constant": m, n and k; n or t of a and of b; whether there is a bias or an
@@ -64,6 +64,9 @@ std::optional<GemmShape> parseGemmShape(llvm::StringRef text);
 
 /// Whether `kernel` can compute `command` with that many threads per rank.
 bool canCompute(GemmKernel kernel, const GemmCommand &command, bool constantB, int64_t threads);
+
+/// Scratch memory in which the factors of a command are widened, in bytes; 0 where they are not bf16.
+int64_t widenedBytes(const GemmCommand &command);
 
 /// What the table of this CPU's instruction set says of the nearest shape in it. `shape` has a positive size.
 GemmKernel tabledKernel(const GemmShape &shape);

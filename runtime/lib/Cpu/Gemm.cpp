@@ -23,6 +23,15 @@ static std::string describe(const GemmCommand &command) {
   return textOf(shapeOf(command)) + (command.location.empty() ? "" : " at " + command.location);
 }
 
+std::unique_ptr<LibraryGemm> makeGemm(GemmKernel kernel, const GemmCommand &command,
+                                      const GemmAddresses &addresses, OneDnn &library) {
+  if (command.factors == ElementType::BF16)
+    return makeNarrowGemm(kernel, command, addresses, library);
+  const bool packed = kernel == GemmKernel::OneDnnPacked;
+  return kernel == GemmKernel::OneDnn || packed ? makeMatmul(command, addresses, packed, library)
+                                                : makeSgemm(kernel, command, addresses, library);
+}
+
 struct GemmPlan::Implementation {
   struct Planned {
     std::unique_ptr<LibraryGemm> gemm;
@@ -42,11 +51,7 @@ Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &
     if (!implementation)
       implementation = std::make_unique<Implementation>();
     Implementation &all = *implementation;
-    const bool packed = kernel == GemmKernel::OneDnnPacked;
-    all.planned.push_back({kernel == GemmKernel::OneDnn || packed
-                               ? makeMatmul(command, addresses, packed, all.library)
-                               : makeSgemm(kernel, command, addresses, all.library),
-                           &command});
+    all.planned.push_back({makeGemm(kernel, command, addresses, all.library), &command});
     return all.planned.size() - 1;
   } catch (const dnnl::error &error) {
     return makeError("oneDNN cannot run the GEMM " + describe(command) + ": " + error.what());

@@ -48,8 +48,8 @@ bool copiesWeights(GemmKernel kernel) {
 }
 
 bool hasConstantB(const Function &function, const GemmCommand &command) {
-  return function.name == "infer" && command.b.region == Region::Argument &&
-         function.arguments[command.b.index].role == Role::Parameter;
+  return function.name == "infer" && command.factors == command.element &&
+         command.b.region == Region::Argument && function.arguments[command.b.index].role == Role::Parameter;
 }
 
 GemmShape shapeOf(const GemmCommand &command, bool constantB) {
@@ -83,7 +83,7 @@ std::optional<GemmShape> parseGemmShape(StringRef text) {
 }
 
 bool canCompute(GemmKernel kernel, const GemmCommand &command, bool constantB, int64_t threads) {
-  if (copiesWeights(kernel) && !constantB)
+  if (copiesWeights(kernel) && (!constantB || command.factors != command.element))
     return false;
   if (kernel == GemmKernel::OneDnn || kernel == GemmKernel::OneDnnPacked)
     return true;

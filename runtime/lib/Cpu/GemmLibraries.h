@@ -29,7 +29,8 @@ struct OneDnn {
     dnnl::matmul primitive;
     dnnl::memory::desc scratchpad, weights;
   };
-  using MatmulKey = std::tuple<GemmShape, int64_t, int64_t, int64_t, bool, bool, bool, Epilogue, double>;
+  using MatmulKey =
+      std::tuple<GemmShape, int64_t, int64_t, int64_t, bool, bool, bool, Epilogue, double, ElementType>;
 
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
@@ -44,6 +45,8 @@ public:
       : primitive(std::move(primitive)), library(&library) {}
 
   void bind(int argument, const dnnl::memory::desc &description, void *address);
+  /// Moves an argument that is bound.
+  void move(int argument, void *address);
   dnnl_status_t execute() const;
 
 private:
@@ -60,6 +63,9 @@ public:
 
   virtual size_t scratchBytes() const { return 0; }
   virtual void setScratch(std::byte *) {}
+
+  /// Takes a and b from there from now on. Not for a GEMM on a copy of b.
+  virtual void setFactors(std::byte *a, std::byte *b) = 0;
 
   /// To be called before the first run, and whenever constant weights have other values.
   virtual bool prepareWeights() { return true; }
@@ -88,6 +94,15 @@ std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAd
 /// The sgemm of `kernel`, and a finishing pass where the command needs one.
 std::unique_ptr<LibraryGemm> makeSgemm(GemmKernel kernel, const GemmCommand &command,
                                        const GemmAddresses &addresses, OneDnn &library);
+
+/// Of factors that are bf16: oneDNN's matmul where it has one of these on this CPU, and else `kernel` on
+/// factors that are widened before each run.
+std::unique_ptr<LibraryGemm> makeNarrowGemm(GemmKernel kernel, const GemmCommand &command,
+                                            const GemmAddresses &addresses, OneDnn &library);
+
+/// What computes the command, of any factors.
+std::unique_ptr<LibraryGemm> makeGemm(GemmKernel kernel, const GemmCommand &command,
+                                      const GemmAddresses &addresses, OneDnn &library);
 
 /// oneDNN's form of a command's epilogue.
 void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command);

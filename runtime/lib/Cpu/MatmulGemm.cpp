@@ -20,6 +20,12 @@ void BoundPrimitive::bind(int argument, const dnnl::memory::desc &description, v
   arguments.push_back({argument, memories.back().get()});
 }
 
+void BoundPrimitive::move(int argument, void *address) {
+  for (size_t i = 0; i < arguments.size(); ++i)
+    if (arguments[i].arg == argument)
+      memories[i].set_data_handle(address);
+}
+
 dnnl_status_t BoundPrimitive::execute() const {
   return dnnl_primitive_execute(primitive.get(), library->stream.get(), int(arguments.size()),
                                 arguments.data());
@@ -57,6 +63,10 @@ void appendEpilogue(dnnl::post_ops &operations, const GemmCommand &command) {
 
 static constexpr auto f32 = dnnl::memory::data_type::f32;
 
+static dnnl::memory::data_type typeOfFactors(const GemmCommand &command) {
+  return command.factors == ElementType::BF16 ? dnnl::memory::data_type::bf16 : f32;
+}
+
 dnnl::memory::desc resultOf(const GemmCommand &command) {
   return {{command.m, command.n}, f32, {command.cRow, 1}};
 }
@@ -64,7 +74,7 @@ dnnl::memory::desc resultOf(const GemmCommand &command) {
 dnnl::memory::desc biasOf(const GemmCommand &command) { return {{1, command.n}, f32, {command.n, 1}}; }
 
 dnnl::memory::desc weightsOf(const GemmCommand &command) {
-  return {{command.k, command.n}, f32, {command.bRow, command.bCol}};
+  return {{command.k, command.n}, typeOfFactors(command), {command.bRow, command.bCol}};
 }
 
 WeightsCopy::WeightsCopy(const GemmCommand &command, std::byte *b, const dnnl::memory::desc &layout,
@@ -86,6 +96,10 @@ public:
 
   size_t scratchBytes() const override { return scratchpad.get_size(); }
   void setScratch(std::byte *scratch) override { bound.bind(DNNL_ARG_SCRATCHPAD, scratchpad, scratch); }
+  void setFactors(std::byte *a, std::byte *b) override {
+    bound.move(DNNL_ARG_SRC, a);
+    bound.move(DNNL_ARG_WEIGHTS, b);
+  }
   bool prepareWeights() override { return !weights || weights->update(); }
   bool run() override { return bound.execute() == dnnl_success; }
 
@@ -98,7 +112,7 @@ private:
 } // namespace
 
 static dnnl::memory::desc leftOf(const GemmCommand &command) {
-  return {{command.m, command.k}, f32, {command.aRow, command.aCol}};
+  return {{command.m, command.k}, typeOfFactors(command), {command.aRow, command.aCol}};
 }
 
 static OneDnn::Matmul plan(const GemmCommand &command, bool packed, const OneDnn &library) {
@@ -109,7 +123,7 @@ static OneDnn::Matmul plan(const GemmCommand &command, bool packed, const OneDnn
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(operations);
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const dnnl::memory::desc any({command.k, command.n}, f32, dnnl::memory::format_tag::any);
+  const dnnl::memory::desc any({command.k, command.n}, typeOfFactors(command), dnnl::memory::format_tag::any);
   const dnnl::memory::desc a = leftOf(command), b = packed ? any : weightsOf(command), c = resultOf(command);
   dnnl::matmul::desc description =
       command.bias ? dnnl::matmul::desc(a, b, biasOf(command), c) : dnnl::matmul::desc(a, b, c);
@@ -131,7 +145,8 @@ std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAd
                               command.bias.has_value(),
                               packed,
                               command.epilogue,
-                              command.alpha};
+                              command.alpha,
+                              command.factors};
   auto found = library.matmuls.find(key);
   if (found == library.matmuls.end())
     found = library.matmuls.emplace(key, plan(command, packed, library)).first;

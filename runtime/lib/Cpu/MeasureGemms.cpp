@@ -114,17 +114,21 @@ Expected<GemmKernel> fastestKernel(const GemmCommand &command, bool constantB, i
 
 Expected<std::map<GemmShape, GemmKernel>> measureGemms(const Program &program,
                                                        const RankTeamOptions &options) {
-  std::map<GemmShape, const GemmCommand *> commands;
+  std::map<GemmShape, GemmCommand> commands;
   for (const Function &function : program.functions)
     for (const Command &command : function.commands)
-      if (const auto *gemm = std::get_if<GemmCommand>(&command))
-        commands.try_emplace(shapeOf(*gemm, hasConstantB(function, *gemm)), gemm);
+      if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
+        // Also for factors of bf16, which are widened, the fastest one of f32 is chosen.
+        GemmCommand wide = *gemm;
+        wide.factors = wide.element;
+        commands.try_emplace(shapeOf(*gemm, hasConstantB(function, *gemm)), std::move(wide));
+      }
   std::map<GemmShape, GemmKernel> fastest;
   RankTeam team(std::clamp<int64_t>(allowedCpus() / options.threadsPerRank, 1, program.ranks), options);
   Error error = team.run([&](int64_t rank) -> Error {
     for (const auto &[shape, command] : commands) {
       Expected<GemmKernel> kernel =
-          fastestKernel(*command, shape.constantB, options.threadsPerRank, team.communicator(rank));
+          fastestKernel(command, shape.constantB, options.threadsPerRank, team.communicator(rank));
       if (!kernel)
         return kernel.takeError();
       if (rank == 0)

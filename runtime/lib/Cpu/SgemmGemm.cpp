@@ -50,6 +50,10 @@ public:
     b = operandOf(weights->data(), k, n, n, 1);
   }
 
+  void setFactors(std::byte *newA, std::byte *newB) override {
+    a.data = reinterpret_cast<const float *>(newA);
+    b.data = reinterpret_cast<const float *>(newB);
+  }
   bool prepareWeights() override { return !weights || weights->update(); }
   bool run() override { return multiply() && (!finish || finish->execute() == dnnl_success); }
 

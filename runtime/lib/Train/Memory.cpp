@@ -8,9 +8,21 @@
 
 #include "phantom-rt/Memory.h"
 
+#include "phantom-rt/GemmChoices.h"
+
+#include <algorithm>
 #include <sys/resource.h>
 
 namespace phantom::rt {
+
+/// The scratch memory that the GEMMs of a function share on each rank of a CPU.
+static int64_t scratchBytes(const Function &function) {
+  int64_t bytes = 0;
+  for (const Command &command : function.commands)
+    if (const auto *gemm = std::get_if<GemmCommand>(&command))
+      bytes = std::max(bytes, widenedBytes(*gemm));
+  return bytes;
+}
 
 MemoryNeed memoryNeedOfTraining(const Program &program) {
   MemoryNeed need;
@@ -22,6 +34,8 @@ MemoryNeed memoryNeedOfTraining(const Program &program) {
     need.constants += int64_t(constant.size());
   for (auto [function, runs] : program.stepFunctions()) {
     need.activations += program.ranks * function->arenaBytes;
+    if (program.device == DeviceKind::Cpu)
+      need.activations += program.ranks * scratchBytes(*function);
     for (const Argument &argument : function->arguments)
       if (argument.role == Role::Input || argument.role == Role::Target)
         need.batch += argument.type.bytes();

@@ -8,9 +8,11 @@
 
 #include "TestSupport.h"
 #include "phantom-rt/CpuRuntime.h"
+#include "phantom-rt/Memory.h"
 #include "phantom-rt/VerifyProgram.h"
 
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -52,15 +54,20 @@ double apply(Epilogue epilogue, double x, double alpha) {
   return 0;
 }
 
-/// Runs one GEMM whose operands are the function's arguments, and compares it with loops.
-void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB,
-               bool bias, bool accumulate, Epilogue epilogue, double alpha = 0, int64_t padding = 0) {
+GemmCommand gemmOf(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB, int64_t padding = 0) {
   GemmCommand gemm;
   gemm.m = m, gemm.n = n, gemm.k = k;
   gemm.aRow = transposeA ? 1 : k, gemm.aCol = transposeA ? m : 1;
   gemm.bRow = transposeB ? 1 : n, gemm.bCol = transposeB ? k : 1;
   gemm.cRow = n + padding;
   gemm.a = argument(0), gemm.b = argument(1), gemm.c = argument(2);
+  return gemm;
+}
+
+/// Runs one GEMM whose operands are the function's arguments, and compares it with loops.
+void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB,
+               bool bias, bool accumulate, Epilogue epilogue, double alpha = 0, int64_t padding = 0) {
+  GemmCommand gemm = gemmOf(m, n, k, transposeA, transposeB, padding);
   if (bias)
     gemm.bias = argument(3);
   gemm.accumulate = accumulate;
@@ -142,6 +149,71 @@ TEST_P(GemmTest, Epilogues) {
         checkGemm(GetParam(), 33, 20, 12, false, true, bias, accumulate, epilogue, 0.3);
 }
 
+/// As above, with factors of bf16 whose rows are `gap` elements longer than the matrix. The arguments hold
+/// their bits.
+static void checkNarrowGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA,
+                            bool transposeB, bool accumulate, Epilogue epilogue, int64_t gap) {
+  GemmCommand gemm = gemmOf(m, n, k, transposeA, transposeB);
+  gemm.factors = ElementType::BF16;
+  (transposeA ? gemm.aCol : gemm.aRow) += gap;
+  (transposeB ? gemm.bCol : gemm.bRow) += gap;
+  gemm.bias = argument(3);
+  gemm.accumulate = accumulate;
+  gemm.epilogue = epilogue;
+
+  Executable executable;
+  executable.program.batch = 1;
+  Function function;
+  function.name = "infer";
+  const int64_t aSize = (transposeA ? k * (m + gap) : m * (k + gap));
+  const int64_t bSize = (transposeB ? n * (k + gap) : k * (n + gap));
+  function.arguments = {{Role::Input, "", {ElementType::U16, {aSize}}},
+                        {Role::Input, "", {ElementType::U16, {bSize}}},
+                        {Role::Input, "", {ElementType::F32, {m * n}}},
+                        {Role::Input, "", {ElementType::F32, {n}}}};
+  function.commands = {gemm};
+  executable.program.functions = {function};
+  CpuRuntimeOptions options;
+  options.gemms.forced = kernel;
+  auto runtime = value(CpuRuntime::create(executable, options));
+  auto instance = value(runtime->bind(executable.program.functions[0]));
+  std::vector<std::vector<float>> data;
+  for (uint32_t i = 0; i < 4; ++i) {
+    std::vector<float> &values =
+        data.emplace_back(randomFloats(function.arguments[i].type.elements(), i + 1));
+    if (i >= 2) {
+      std::memcpy(instance->argument(i), values.data(), values.size() * sizeof(float));
+      continue;
+    }
+    for (size_t at = 0; at < values.size(); ++at) {
+      const uint16_t bits = uint16_t(std::bit_cast<uint32_t>(values[at]) >> 16);
+      std::memcpy(instance->argument(i) + 2 * at, &bits, sizeof(bits));
+      values[at] = std::bit_cast<float>(uint32_t(bits) << 16);
+    }
+  }
+  ASSERT_SUCCESS(runtime->team().run([&](int64_t rank) { return instance->run(rank); }));
+  const auto *c = reinterpret_cast<const float *>(instance->argument(2));
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = data[3][j] + (accumulate ? data[2][i * n + j] : 0);
+      for (int64_t l = 0; l < k; ++l)
+        sum += double(data[0][i * gemm.aRow + l * gemm.aCol]) * data[1][l * gemm.bRow + j * gemm.bCol];
+      EXPECT_NEAR(c[i * n + j], apply(epilogue, sum, 0), 1e-5) << i << "," << j;
+    }
+}
+
+TEST_P(GemmTest, NarrowFactors) {
+  for (bool transposeA : {false, true})
+    for (bool transposeB : {false, true})
+      for (bool accumulate : {false, true})
+        for (int64_t gap : {0, 3}) {
+          checkNarrowGemm(GetParam(), 7, 5, 3, transposeA, transposeB, accumulate, Epilogue::None, gap);
+          checkNarrowGemm(GetParam(), 64, 16, 32, transposeA, transposeB, accumulate, Epilogue::GeluTanh,
+                          gap);
+          checkNarrowGemm(GetParam(), 1, 9, 1, transposeA, transposeB, accumulate, Epilogue::None, gap);
+        }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, GemmTest, testing::ValuesIn(gemmKernels), [](const auto &info) {
   std::string name = nameOf(info.param).str();
   name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
@@ -182,6 +254,38 @@ TEST(GemmChoices, MeasuredBeforeTableAndOnlyWhatCanCompute) {
   gemm.cRow = 600;
   gemm.epilogue = Epilogue::Relu;
   EXPECT_EQ(choices.choose(gemm, false, 1), GemmKernel::OneDnn) << "no second pass over rows with gaps";
+}
+
+TEST(GemmChoices, NarrowFactorsTakeTheChoiceOfWideOnes) {
+  GemmCommand wide = gemmOf(64, 512, 512, false, true), narrow = wide;
+  narrow.factors = ElementType::BF16;
+  EXPECT_EQ(shapeOf(narrow), shapeOf(wide));
+  for (GemmKernel kernel : gemmKernels) {
+    EXPECT_EQ(canCompute(kernel, narrow, false, 1), canCompute(kernel, wide, false, 1));
+    EXPECT_EQ(canCompute(kernel, narrow, true, 1), !copiesWeights(kernel)) << nameOf(kernel).str();
+  }
+  Function function;
+  function.name = "infer";
+  function.arguments = {{}, {Role::Parameter, "b", {ElementType::F32, {512, 512}}}};
+  EXPECT_TRUE(hasConstantB(function, wide));
+  EXPECT_FALSE(hasConstantB(function, narrow));
+}
+
+TEST(Memory, CountsWhereNarrowFactorsAreWidened) {
+  Program program;
+  program.ranks = 2;
+  Function function;
+  function.name = "train_step";
+  function.arenaBytes = 1000;
+  GemmCommand small = gemmOf(8, 16, 32, false, true), large = gemmOf(16, 64, 32, true, false);
+  function.commands = {small, large};
+  program.functions = {function};
+  EXPECT_EQ(memoryNeedOfTraining(program).activations, 2 * 1000);
+  for (Command &command : program.functions[0].commands)
+    std::get<GemmCommand>(command).factors = ElementType::BF16;
+  EXPECT_EQ(memoryNeedOfTraining(program).activations, 2 * (1000 + 4 * (16 * 32 + 32 * 64)));
+  program.device = DeviceKind::Gpu;
+  EXPECT_EQ(memoryNeedOfTraining(program).activations, 2 * 1000);
 }
 
 //===----------------------------------------------------------------------===//
