@@ -97,10 +97,12 @@ void Details::operator()(const GemmCommand &gemm) const {
   const std::string shape = (Twine(gemm.m) + "x" + Twine(gemm.n) + "x" + Twine(gemm.k)).str();
   const int64_t results = gemm.m * gemm.n * (gemm.accumulate ? 2 : 1) + (gemm.bias ? gemm.n : 0);
   label.stream = gemm.stream;
-  label.arguments =
-      json::Object{{"shape", shape},
-                   {"flops", 2 * gemm.m * gemm.n * gemm.k},
-                   {"bytes", (gemm.m * gemm.k + gemm.k * gemm.n + results) * byteWidth(gemm.element)}};
+  const int64_t factorBytes = (gemm.m * gemm.k + gemm.k * gemm.n) * byteWidth(gemm.factors);
+  label.arguments = json::Object{{"shape", shape},
+                                 {"flops", 2 * gemm.m * gemm.n * gemm.k},
+                                 {"bytes", factorBytes + results * byteWidth(gemm.element)}};
+  if (gemm.factors != gemm.element)
+    label.arguments["factors"] = nameOf(gemm.factors);
   if (gemm.epilogue != Epilogue::None)
     label.arguments["epilogue"] = nameOf(gemm.epilogue);
 }

@@ -2,6 +2,7 @@
 // RUN: not phantom-translate --phantom-to-step-program %t/tensor.mlir 2>&1 | FileCheck %s --check-prefix=TENSOR
 // RUN: not phantom-translate --phantom-to-step-program %t/unnamed.mlir 2>&1 | FileCheck %s --check-prefix=UNNAMED
 // RUN: not phantom-translate --phantom-to-step-program %t/alloc.mlir 2>&1 | FileCheck %s --check-prefix=ALLOC
+// RUN: not phantom-translate --phantom-to-step-program %t/narrow.mlir 2>&1 | FileCheck %s --check-prefix=NARROW
 // RUN: not phantom-translate --phantom-to-step-program %t/window.mlir 2>&1 | FileCheck %s --check-prefix=WINDOW
 // RUN: not phantom-translate --phantom-to-step-program %t/missing.mlir 2>&1 | FileCheck %s --check-prefix=MISSING
 
@@ -24,6 +25,12 @@ func.func @forward(%x: memref<8xf32>) -> (memref<8xf32> {phantom.output = "y"}) 
 func.func @forward(%x: memref<8xf32> {phantom.input = "x"}) -> (memref<8xf32> {phantom.output = "y"}) {
   %y = memref.alloc() : memref<8xf32>
   return %y : memref<8xf32>
+}
+
+//--- narrow.mlir
+// NARROW: error: 'func.func' op has an argument, result or parameter of bf16, which is a type of buffers between commands only
+func.func @forward(%x: memref<8xbf16> {phantom.input = "x"}) -> (memref<8xbf16> {phantom.output = "y"}) {
+  return %x : memref<8xbf16>
 }
 
 //--- window.mlir

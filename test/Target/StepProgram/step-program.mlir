@@ -167,5 +167,5 @@ func.func @train_step(%x: tensor<32x64xf32> {phantom.input = "x"}, %lr: tensor<f
 // CHECK-NEXT: "parameters": 4672
 // CHECK-NEXT: "formula_flops": 65536
 // CHECK-NEXT: "executed_flops": 65536
-// CHECK-NEXT: "model_comm_elements": 1536
+// CHECK-NEXT: "model_comm_bytes": 6144
 }
