@@ -107,6 +107,15 @@ TEST(Gate, EveryMutantOfTheTestProgramIsCaught) {
   EXPECT_EQ(report.kinds["wait"].byDouble, 5);
 }
 
+TEST(Gate, EveryMutantOfAnAllToAllIsCaught) {
+  for (ElementType element : {ElementType::F32, ElementType::BF16, ElementType::I8}) {
+    const Program program = rt::test::permuteProgram(2, element);
+    GateReport report = rt::test::value(runGate(program, "infer", registerTwins({}), {}));
+    EXPECT_TRUE(report.passed()) << textOf(report);
+    EXPECT_EQ(report.kinds["wait"].byDouble, 2);
+  }
+}
+
 TEST(Gate, FailsWhereItDoesNotLook) {
   TestedProgram it = tested(2);
   GateOptions options;
