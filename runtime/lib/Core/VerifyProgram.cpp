@@ -172,6 +172,8 @@ private:
       return Error::success();
     if (!exchange.destination)
       return makeError("exchange '" + exchange.name + "' has no destination");
+    if (exchange.destination->region == Region::Window && exchange.destination->index == exchange.window)
+      return makeError("exchange '" + exchange.name + "' writes to its window, which the peers still read");
     return buffer(*exchange.destination,
                   checkedProduct({exchange.outer, exchange.inner, byteWidth(exchange.element),
                                   exchange.kind == ExchangeKind::AllToAll ? program.ranks : 1}));

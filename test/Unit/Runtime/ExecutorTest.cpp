@@ -523,6 +523,7 @@ TEST(Verify, AllToAllsHaveRoom) {
   refuse([](Program &p) { p.windows[1].bytes -= 4; }, "too small");
   refuse([](Program &p) { p.exchanges[1].outer = 2, p.windows[1].bytes *= 2; }, "not contiguous");
   refuse([](Program &p) { p.exchanges[1].destination.reset(); }, "has no destination");
+  refuse([](Program &p) { p.exchanges[1].destination = window(1); }, "which the peers still read");
   refuse([](Program &p) { p.exchanges[1].destination = arena(8192 - batch * width * 4 + 4); },
          "does not fit its region of 8192 bytes");
 }
