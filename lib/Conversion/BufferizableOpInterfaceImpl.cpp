@@ -66,6 +66,7 @@ MemRefType slotType(MemRefType window, std::optional<int64_t> dim, int64_t ranks
 int64_t dimOf(AllGatherOp op) { return op.getDim(); }
 int64_t dimOf(ReduceScatterOp op) { return op.getDim(); }
 int64_t dimOf(AllReduceOp) { return 0; }
+int64_t dimOf(AllToAllOp) { return 0; }
 
 template <typename Op> struct ExchangeModel : BufferizableOpInterface::ExternalModel<ExchangeModel<Op>, Op> {
   static constexpr bool kGathers = std::is_same_v<Op, AllGatherOp>;
@@ -117,6 +118,7 @@ void mlir::phantom::registerBufferizableOpInterfaceExternalModels(DialectRegistr
     AllGatherOp::attachInterface<ExchangeModel<AllGatherOp>>(*context);
     ReduceScatterOp::attachInterface<ExchangeModel<ReduceScatterOp>>(*context);
     AllReduceOp::attachInterface<ExchangeModel<AllReduceOp>>(*context);
+    AllToAllOp::attachInterface<ExchangeModel<AllToAllOp>>(*context);
     attachScatterAddModel(*context);
   });
 }

@@ -84,12 +84,13 @@ struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<Co
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       WalkResult needsRank = function.walk([](Operation *op) {
         auto dropout = dyn_cast<DropoutOp>(op);
-        bool ofBlock = dropout && dropout.isActive() && dropout.getBlockDim();
-        return ofBlock || isa<LocalSliceOp, MaskOwnBlockOp>(op) ? WalkResult::interrupt()
-                                                                : WalkResult::advance();
+        auto encode = dyn_cast<EncodeOp>(op);
+        bool takesRank = (dropout && dropout.isActive() && dropout.getBlockDim()) ||
+                         (encode && encode.isStochastic()) || isa<LocalSliceOp, MaskOwnBlockOp>(op);
+        return takesRank ? WalkResult::interrupt() : WalkResult::advance();
       });
-      if (needsRank.wasInterrupted() && !getRankArgument(function))
-        addRankArgument(function);
+      if (needsRank.wasInterrupted() && !getScalarArgument(function, "rank"))
+        addScalarArgument(function, "rank");
       convertGradientSums(function);
       if (fuse && fuseNorms)
         convertUpdatesWithNorms(function);
@@ -121,6 +122,7 @@ private:
     populateLossToLinalgPatterns(patterns);
     populateUpdateToLinalgPatterns(patterns);
     populateDropoutToLinalgPatterns(patterns);
+    populateEncodingToLinalgPatterns(patterns);
     populateGemmToLinalgPatterns(patterns, /*all=*/referenceGemm);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
@@ -128,9 +130,9 @@ private:
 
   LogicalResult verifyConverted() {
     WalkResult result = getOperation().walk([](Operation *op) {
-      bool known =
-          !isa<PhantomDialect>(op->getDialect()) ||
-          isa<GemmOp, GatherGradientOp, AllGatherOp, ReduceScatterOp, AllReduceOp, ParameterOp, MeshOp>(op);
+      bool known = !isa<PhantomDialect>(op->getDialect()) ||
+                   isa<GemmOp, GatherGradientOp, AllGatherOp, ReduceScatterOp, AllReduceOp, AllToAllOp,
+                       ParameterOp, MeshOp>(op);
       if (known)
         return WalkResult::advance();
       op->emitOpError(

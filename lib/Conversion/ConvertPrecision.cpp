@@ -1,4 +1,4 @@
-//===- ConvertPrecision.cpp - f32 to f64, for an oracle -*- C++ -*-===//
+//===- ConvertPrecision.cpp - All of f64, or factors of bf16 -*- C++ -*-===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -9,6 +9,8 @@
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -34,8 +36,33 @@ struct ConvertPrecisionPass : phantom::impl::PhantomConvertPrecisionBase<Convert
   using PhantomConvertPrecisionBase::PhantomConvertPrecisionBase;
 
   void runOnOperation() override {
-    if (to == Precision::F32)
-      return;
+    if (to == Precision::BF16)
+      for (auto function : getOperation().getOps<func::FuncOp>())
+        narrowFactors(function);
+    if (to == Precision::F64)
+      widenAll();
+  }
+
+private:
+  /// Rounds what GEMMs multiply, each value once: before the first GEMM that takes it.
+  static void narrowFactors(func::FuncOp function) {
+    llvm::DenseMap<Value, Value> narrowed;
+    for (auto gemm : llvm::to_vector(function.getOps<GemmOp>())) {
+      if (!gemm.getResult() || !getElementTypeOrSelf(gemm.getA()).isF32())
+        continue;
+      for (OpOperand *factor : {&gemm.getAMutable(), &gemm.getBMutable()}) {
+        Value &narrow = narrowed[factor->get()];
+        if (!narrow) {
+          OpBuilder b(gemm);
+          auto type = cast<RankedTensorType>(factor->get().getType());
+          narrow = arith::TruncFOp::create(b, gemm.getLoc(), type.clone(b.getBF16Type()), factor->get());
+        }
+        factor->set(narrow);
+      }
+    }
+  }
+
+  void widenAll() {
     Type f64 = Float64Type::get(&getContext());
     AttrTypeReplacer replacer;
     replacer.addReplacement([f64](Float32Type) { return f64; });

@@ -45,17 +45,6 @@ SmallVector<Value> loopIndices(ImplicitLocOpBuilder &b, int64_t rank) {
   return indices;
 }
 
-/// A generic without inputs: each element of the result is `body` of its indices.
-Value createComputed(PatternRewriter &rewriter, Location loc, RankedTensorType type,
-                     llvm::function_ref<Value(ImplicitLocOpBuilder &, SmallVector<Value>)> body) {
-  return createGeneric(rewriter, loc, {}, createEmpty(rewriter, loc, type),
-                       {rewriter.getMultiDimIdentityMap(type.getRank())}, allParallel(type.getRank()),
-                       [&](ImplicitLocOpBuilder &b, ValueRange) -> SmallVector<Value> {
-                         return {body(b, loopIndices(b, type.getRank()))};
-                       })
-      .front();
-}
-
 //===----------------------------------------------------------------------===//
 // Element types
 //===----------------------------------------------------------------------===//

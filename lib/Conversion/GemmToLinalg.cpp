@@ -36,8 +36,8 @@ struct GemmToLinalg : OpRewritePattern<GemmOp> {
       return transposed ? AffineMap::get(3, 0, {y, x}, context) : AffineMap::get(3, 0, {x, y}, context);
     };
     auto multiplyAdd = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-      Scalars s(b, v[0].getType());
-      return {s.add(v[2], s.mul(v[0], v[1]))};
+      Scalars s(b, v[2].getType());
+      return {s.add(v[2], s.mul(s.cast(v[0], s.type), s.cast(v[1], s.type)))};
     };
     Value init = op.getAccumulate() ? op.getC() : createFilled(rewriter, loc, type, 0);
     Value product =

@@ -10,6 +10,7 @@
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
@@ -42,10 +43,11 @@ static void normalizeLogarithms(Operation *kernels) {
   }
 }
 
-LogicalResult mlir::phantom::approximateMath(Operation *kernels) {
+LogicalResult mlir::phantom::expandArithmetic(Operation *kernels) {
   normalizeLogarithms(kernels);
   RewritePatternSet patterns(kernels->getContext());
   populateMathPolynomialApproximationPatterns(patterns);
+  arith::populateExpandBFloat16Patterns(patterns);
   return applyPatternsGreedily(kernels, std::move(patterns));
 }
 

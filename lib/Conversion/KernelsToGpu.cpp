@@ -47,7 +47,7 @@ struct KernelsToGpuPass : phantom::impl::ConvertPhantomKernelsToGpuBase<KernelsT
           return signalPassFailure();
       kernels.erase();
     }
-    if (failed(approximateMath(gpuKernels)))
+    if (failed(expandArithmetic(gpuKernels)))
       signalPassFailure();
   }
 

@@ -39,7 +39,7 @@ struct KernelsToLLVMPass : phantom::impl::ConvertPhantomKernelsToLLVMBase<Kernel
       return;
     OpPassManager toLoops(ModuleOp::getOperationName());
     toLoops.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
-    if (failed(runPipeline(toLoops, kernels)) || failed(approximateMath(kernels)))
+    if (failed(runPipeline(toLoops, kernels)) || failed(expandArithmetic(kernels)))
       return signalPassFailure();
 
     OpPassManager toLLVM(ModuleOp::getOperationName());

@@ -286,7 +286,7 @@ struct LocalSliceToLinalg : OpRewritePattern<LocalSliceOp> {
 
   LogicalResult matchAndRewrite(LocalSliceOp op, PatternRewriter &rewriter) const override {
     RankedTensorType type = tensorTypeOf(op.getOutput());
-    Value rank = getRankArgument(op->getParentOfType<func::FuncOp>());
+    Value rank = getScalarArgument(op->getParentOfType<func::FuncOp>(), "rank");
     Value init = tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType());
     auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
       Value block = arith::IndexCastOp::create(b, b.getIndexType(), v[0]);
@@ -315,7 +315,7 @@ struct MaskOwnBlockToLinalg : OpRewritePattern<MaskOwnBlockOp> {
   LogicalResult matchAndRewrite(MaskOwnBlockOp op, PatternRewriter &rewriter) const override {
     RankedTensorType type = tensorTypeOf(op.getInput());
     int64_t rows = type.getDimSize(0) / getAxisSize(op, op.getMeshAttr(), op.getAxis());
-    Value rank = getRankArgument(op->getParentOfType<func::FuncOp>());
+    Value rank = getScalarArgument(op->getParentOfType<func::FuncOp>(), "rank");
     auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
       Value block = arith::IndexCastOp::create(b, b.getIndexType(), v[0]);
       Value size = arith::ConstantIndexOp::create(b, rows);

@@ -18,6 +18,8 @@ using namespace mlir::phantom;
 /// From tensors with states to GEMMs of `library`.
 static void addGemmPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, GemmLibrary library) {
   pm.addPass(createPhantomStripStates());
+  if (options.exchangeEncoding != WireEncoding::F32)
+    pm.addPass(createPhantomEncodeExchanges({options.exchangeEncoding}));
   if (options.precision == Precision::F64)
     pm.addPass(createPhantomConvertPrecision({Precision::F64}));
   pm.addPass(createConvertPhantomToGemm());
@@ -35,6 +37,8 @@ static void addGemmPasses(OpPassManager &pm, const ToCpuPipelineOptions &options
 /// To kernels on buffers, beside which exchanges run. With `fuseNorms`, one loop both updates a parameter and
 /// sums up its gradient's squares: a GPU's threads would have to meet for each.
 static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, bool fuseNorms) {
+  if (options.precision == Precision::BF16)
+    pm.addPass(createPhantomConvertPrecision({Precision::BF16}));
   ConvertPhantomToLinalgOptions toLinalg;
   // The GEMM libraries have no f64.
   toLinalg.referenceGemm = options.referenceGemm || options.precision == Precision::F64;

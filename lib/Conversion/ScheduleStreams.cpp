@@ -217,11 +217,11 @@ private:
       return start.emitOpError("must have exactly one exchange_wait");
     auto wait = cast<ExchangeWaitOp>(*start.getToken().user_begin());
     ArrayRef<int64_t> shape = cast<MemRefType>(window.getWindow().getType()).getShape();
-    bool reduces = start.getKind() != ExchangeKind::AllGather;
+    bool gathers = start.getKind() == ExchangeKind::AllGather;
     if (start.getKind() != ExchangeKind::AllReduce &&
-        !hasContiguousBlocks(reduces ? shape.drop_front() : shape, start.getDim()))
+        !hasContiguousBlocks(gathers ? shape : shape.drop_front(), start.getDim()))
       return start.emitOpError("exchanges blocks that are not contiguous: run phantom-pack-exchanges");
-    Value own = reduces ? ownPart(window) : window.getWindow();
+    Value own = gathers ? window.getWindow() : ownPart(window);
     if (wait.getDestination())
       defineBefore(wait.getDestination(), start);
     OpBuilder builder(start);
@@ -230,12 +230,12 @@ private:
                              start.getMesh(), start.getAxis(), StreamKind::Exchange);
     waits[wait] = collective;
     llvm::append_range(replaced, SmallVector<Operation *>{wait, start});
-    if (reduces)
+    if (!gathers)
       replaced.push_back(window);
     return success();
   }
 
-  /// The one part that a reduction's window has on a GPU, in place of the rank's slot.
+  /// The one part that a window of another exchange than a gather has on a GPU, in place of the rank's slot.
   static Value ownPart(WindowOp window) {
     auto type = cast<MemRefType>(window.getWindow().getType());
     OpBuilder builder(window);

@@ -65,6 +65,22 @@ Value mlir::phantom::createElementwise(OpBuilder &builder, Location loc, RankedT
   return createGeneric(builder, loc, inputs, init, maps, iterators, body).front();
 }
 
+Value mlir::phantom::createComputed(
+    OpBuilder &builder, Location loc, RankedTensorType type,
+    llvm::function_ref<Value(ImplicitLocOpBuilder &, SmallVector<Value>)> body) {
+  int64_t rank = type.getRank();
+  Value init = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
+  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
+  return createGeneric(builder, loc, {}, init, {builder.getMultiDimIdentityMap(rank)}, iterators,
+                       [&](ImplicitLocOpBuilder &b, ValueRange) -> SmallVector<Value> {
+                         SmallVector<Value> indices;
+                         for (int64_t d = 0; d < rank; ++d)
+                           indices.push_back(linalg::IndexOp::create(b, d));
+                         return {body(b, indices)};
+                       })
+      .front();
+}
+
 Value mlir::phantom::createMove(OpBuilder &builder, Location loc, Value input, AffineMap map,
                                 RankedTensorType type) {
   Value init = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
@@ -143,21 +159,4 @@ std::pair<Value, Value> mlir::phantom::checkedIndex(ImplicitLocOpBuilder &b, Val
   Value negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, zero);
   index = arith::SelectOp::create(b, negative, arith::AddIOp::create(b, index, end), index);
   return {index, isBetween(b, index, zero, end)};
-}
-
-Value mlir::phantom::getRankArgument(func::FuncOp function) {
-  for (BlockArgument argument : function.getArguments()) {
-    auto scalar = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), PhantomDialect::kScalar);
-    if (scalar && scalar.getValue() == "rank")
-      return argument;
-  }
-  return {};
-}
-
-void mlir::phantom::addRankArgument(func::FuncOp function) {
-  Builder builder(function.getContext());
-  auto type = RankedTensorType::get({}, builder.getI64Type());
-  auto attributes =
-      builder.getDictionaryAttr(builder.getNamedAttr(PhantomDialect::kScalar, builder.getStringAttr("rank")));
-  (void)function.insertArgument(function.getNumArguments(), type, attributes, function.getLoc());
 }

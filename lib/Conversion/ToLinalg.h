@@ -9,6 +9,8 @@
 #ifndef PHANTOM_LIB_CONVERSION_TOLINALG_H
 #define PHANTOM_LIB_CONVERSION_TOLINALG_H
 
+#include "ScalarArguments.h"
+
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -59,6 +61,10 @@ SmallVector<Value> createGeneric(OpBuilder &builder, Location loc, ValueRange in
 Value createElementwise(OpBuilder &builder, Location loc, RankedTensorType type, ValueRange inputs,
                         GenericBody body);
 
+/// A generic without inputs: each element of the result is `body` of its indices.
+Value createComputed(OpBuilder &builder, Location loc, RankedTensorType type,
+                     llvm::function_ref<Value(ImplicitLocOpBuilder &, SmallVector<Value>)> body);
+
 /// A generic that only moves elements: the result at its indices is the input at those of `map`.
 Value createMove(OpBuilder &builder, Location loc, Value input, AffineMap map, RankedTensorType type);
 
@@ -82,10 +88,6 @@ Value isBetween(ImplicitLocOpBuilder &b, Value value, Value low, Value high);
 /// `number`, which counts from the end where it is negative, as an index, and whether it is one of `extent`.
 std::pair<Value, Value> checkedIndex(ImplicitLocOpBuilder &b, Value number, int64_t extent);
 
-/// The function's rank argument; null before `addRankArgument`.
-Value getRankArgument(func::FuncOp function);
-void addRankArgument(func::FuncOp function);
-
 Value createActivation(Scalars &s, ActivationKind kind, double alpha, Value x);
 
 void populateModelToLinalgPatterns(RewritePatternSet &patterns);
@@ -96,6 +98,7 @@ void populateDataToLinalgPatterns(RewritePatternSet &patterns);
 void populateLossToLinalgPatterns(RewritePatternSet &patterns);
 void populateUpdateToLinalgPatterns(RewritePatternSet &patterns);
 void populateDropoutToLinalgPatterns(RewritePatternSet &patterns);
+void populateEncodingToLinalgPatterns(RewritePatternSet &patterns);
 /// Of all GEMMs, or only of those of types that the GEMM library does not have.
 void populateGemmToLinalgPatterns(RewritePatternSet &patterns, bool all);
 

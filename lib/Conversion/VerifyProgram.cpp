@@ -57,10 +57,9 @@ LogicalResult verifyStart(ExchangeStartOp start) {
     ++waits;
     if (wait.getWindow() != start.getWindow())
       return wait.emitOpError("waits on another window than its start");
-    bool reduces = start.getKind() != ExchangeKind::AllGather;
-    if (reduces != static_cast<bool>(wait.getDestination()))
-      return wait.emitOpError(reduces ? "of a reduction needs a destination"
-                                      : "of an all_gather has no destination");
+    bool gathers = start.getKind() == ExchangeKind::AllGather;
+    if (gathers == static_cast<bool>(wait.getDestination()))
+      return wait.emitOpError(gathers ? "of an all_gather has no destination" : "needs a destination");
   }
   if (waits != 1)
     return start.emitOpError("must have exactly one exchange_wait, has ") << waits;

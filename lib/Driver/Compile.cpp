@@ -177,8 +177,8 @@ void setLowering(mlir::phantom::ToCpuPipelineOptions &lowering, const phantom::C
   lowering.overlap = options.optimizations.overlapExchanges;
   lowering.planMemory = options.optimizations.planMemory;
   lowering.referenceGemm = options.referenceGemm;
-  if (options.doublePrecision)
-    lowering.precision = mlir::phantom::Precision::F64;
+  lowering.precision = options.precision;
+  lowering.exchangeEncoding = options.exchangeEncoding;
 }
 
 /// What a device adds to the way from a model to a program.

@@ -52,7 +52,7 @@ phantom.mesh @mesh = [<"phantom" = 4>]
 func.func @no_destination(%a: memref<8xf32>) {
   %w = phantom.window "g" : memref<4x8xf32>
   %t = phantom.exchange_start <all_reduce> %w dim 0 on @mesh "phantom" : memref<4x8xf32>
-  // expected-error @below {{of a reduction needs a destination}}
+  // expected-error @below {{needs a destination}}
   phantom.exchange_wait %t, %w : memref<4x8xf32>
   return
 }

@@ -194,7 +194,10 @@ def cases(options):
         "communicator-threads": bad_flags(["not with --device cuda", "nccl or loopback"], device="cuda",
                                           communicator="threads"),
         "communicator-mpi": bad_flags(["not in this version"], communicator="mpi"),
-        "precision-bf16": bad_flags(["not in this version"], precision="bf16"),
+        "precision-unknown": bad_flags(["--precision fp8", "f32, bf16, f64"], precision="fp8"),
+        "encoding-unknown": bad_flags(["--exchange-encoding int4", "f32, bf16, int8"], exchange_encoding="int4"),
+        "encoding-f64": bad_flags(["--exchange-encoding int8", "not with --precision f64"], exchange_encoding="int8",
+                                  precision="f64", gemm="reference"),
         "data-parallel": bad_flags(["not in this version"], data_parallel=2),
     }
     for name, run in listed.items():

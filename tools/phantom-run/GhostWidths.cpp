@@ -46,7 +46,9 @@ static Expected<rt::Program> compileForward(const RunOptions &options, Strategy 
   compile.ghostWidths.clear();
   compile.functions = {"forward"};
   compile.loss.reset();
-  compile.referenceGemm = compile.doublePrecision = compile.remarks = false;
+  compile.referenceGemm = compile.remarks = false;
+  compile.precision = mlir::phantom::Precision::F32;
+  compile.exchangeEncoding = mlir::phantom::WireEncoding::F32;
   compile.onCompiled = nullptr;
   Expected<CompiledProgram> compiled = compileModel(options.model, compile);
   if (!compiled)

@@ -131,7 +131,9 @@ Text seed("seed", running, trainingFlags, "S", "of random starts, of the data's 
           "0");
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
-               "f32, or f64 with --gemm reference (bf16: not in this version)", "f32");
+               "f32; bf16: the factors of products, with all else in f32; f64 with --gemm reference", "f32");
+Text exchangeEncoding("exchange-encoding", everywhere, executionFlags, "TYPE",
+                      "what exchanges carry: f32, bf16, or int8 with a scale per row", "f32");
 Text
     gemm("gemm", everywhere, executionFlags, "KIND",
          "auto (the fastest by a table), onednn, onednn-packed, onednn-sgemm, openblas, openblas-transposed, "
@@ -189,10 +191,10 @@ Switch resume("resume", trainOnly, outputFlags, "go on from the newest checkpoin
 
 /// The flags whose values a compiled folder has: what depends on them was decided when it was made.
 const Text *const compiledTexts[] = {
-    &strategy,  &ranks,       &ghostWidth,   &budget,      &select,        &firstLayer,       &lastLayer,
-    &init,      &constants,   &batchSize,    &dataDir,     &loss,          &momentum,         &optimizer,
-    &trainable, &weightDecay, &frozen,       &gemm,        &precision,     &sharedParameters, &disablePass,
-    &clipNorm,  &accumulate,  &weightDecays, &rateFactors, &labelSmoothing};
+    &strategy,  &ranks,       &ghostWidth,   &budget,      &select,         &firstLayer,       &lastLayer,
+    &init,      &constants,   &batchSize,    &dataDir,     &loss,           &momentum,         &optimizer,
+    &trainable, &weightDecay, &frozen,       &gemm,        &precision,      &sharedParameters, &disablePass,
+    &clipNorm,  &accumulate,  &weightDecays, &rateFactors, &labelSmoothing, &exchangeEncoding};
 const Switch *const compiledSwitches[] = {&noOverlap, &noFusion, &autotune, &recompute};
 
 Error flagError(const Text &flag, const Twine &message) {
@@ -251,8 +253,6 @@ Error refuseLaterFlags() {
     return notInThisVersion("--communicator mpi");
   if (dataParallel.getValue() != "1")
     return notInThisVersion("--data-parallel " + dataParallel.getValue());
-  if (precision.getValue() == "bf16")
-    return notInThisVersion("--precision bf16");
   return Error::success();
 }
 
@@ -461,21 +461,41 @@ Error readDisabledPasses(Optimizations &optimizations) {
   return Error::success();
 }
 
+Error readPrecision(RunOptions &options) {
+  using mlir::phantom::Precision, mlir::phantom::WireEncoding;
+  CompileOptions &compile = options.compile;
+  if (Error error = firstError(
+          {[&] {
+             return assign(compile.precision, choice<Precision>(precision, {{"f32", Precision::F32},
+                                                                            {"bf16", Precision::BF16},
+                                                                            {"f64", Precision::F64}}));
+           },
+           [&] {
+             return assign(compile.exchangeEncoding,
+                           choice<WireEncoding>(exchangeEncoding, {{"f32", WireEncoding::F32},
+                                                                   {"bf16", WireEncoding::BF16},
+                                                                   {"int8", WireEncoding::Int8}}));
+           }}))
+    return error;
+  if (compile.precision != Precision::F64)
+    return Error::success();
+  if (compile.exchangeEncoding != WireEncoding::F32)
+    return flagError(exchangeEncoding, "not with --precision f64, which is an oracle");
+  if (!compile.referenceGemm && !options.isCompiled)
+    return createStringError("--precision f64 needs --gemm reference");
+  return Error::success();
+}
+
 Error readExecution(RunOptions &options) {
   CompileOptions &compile = options.compile;
   bool bindCores = true;
   if (Error error = firstError(
-          {[&] { return readGemm(options); },
-           [&] {
-             return assign(compile.doublePrecision, choice<bool>(precision, {{"f32", false}, {"f64", true}}));
-           },
+          {[&] { return readGemm(options); }, [&] { return readPrecision(options); },
            [&] { return assign(bindCores, choice<bool>(bind, {{"core", true}, {"none", false}})); },
            [&] { return assign(options.session.timeoutSeconds, number(timeout, 0.001)); },
            [&] { return assign(options.session.threadsPerRank, integer(threadsPerRank, 1, 1024)); },
            [&] { return assign(options.session.seed, integer(seed, 0)); }}))
     return error;
-  if (compile.doublePrecision && !compile.referenceGemm && !options.isCompiled)
-    return createStringError("--precision f64 needs --gemm reference");
   compile.optimizations.fuseEpilogues = !noFusion;
   compile.optimizations.overlapExchanges = !noOverlap;
   if (Error error = readDisabledPasses(compile.optimizations))

@@ -13,8 +13,9 @@
 
 namespace mlir::phantom {
 
-/// Turns functions of f32 into polynomials, which LLVM vectorises. f64 is left to a library.
-LogicalResult approximateMath(Operation *kernels);
+/// Turns functions of f32 into polynomials, which LLVM vectorises, and conversions of bf16 into integer
+/// arithmetic: not every CPU has them. Functions of f64 are left to a library.
+LogicalResult expandArithmetic(Operation *kernels);
 
 /// Adds passes from loops on buffers to the LLVM dialect. Functions take bare pointers, and call the C
 /// library.

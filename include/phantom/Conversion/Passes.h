@@ -9,12 +9,14 @@
 #ifndef PHANTOM_CONVERSION_PASSES_H
 #define PHANTOM_CONVERSION_PASSES_H
 
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
 #include "mlir/Pass/Pass.h"
 
 namespace mlir::phantom {
 
-/// Element type that `phantom-convert-precision` gives floats.
-enum class Precision { F32, F64 };
+/// What `phantom-convert-precision` computes in.
+enum class Precision { F32, F64, BF16 };
 
 /// The library that computes GEMMs: it has the epilogues that `phantom-fuse-epilogues` may use.
 enum class GemmLibrary { Cpu, CublasLt };

@@ -45,23 +45,76 @@ def PhantomStripStates : Pass<"phantom-strip-states", "::mlir::ModuleOp"> {
   }];
 }
 
-def PhantomConvertPrecision : Pass<"phantom-convert-precision", "::mlir::ModuleOp"> {
-  let summary = "compute in f64 instead of f32";
+def PhantomEncodeExchanges : Pass<"phantom-encode-exchanges", "::mlir::ModuleOp"> {
+  let summary = "let exchanges carry fewer bytes: values as bf16, or int8 with a scale per row";
   let description = [{
-    Replaces f32 by f64 in all types and constants, for an oracle free of rounding. Sources of parameters keep their stored
+    Behind `phantom-strip-states`. What a rank sends of a value of f32 is encoded (`phantom.encode`), exchanged, and decoded; sums are made of decoded
+    values, in f32 and in the order of the ranks. Rows are along the last dimension of what a rank has: of ghosts `[k, B]`, a ghost, of an activation, a sample.
+
+    | exchange | becomes |
+    | --- | --- |
+    | `all_gather` | `encode`, `all_gather`, `decode` |
+    | `reduce_scatter` | `encode`, `all_to_all`, `decode`, a sum |
+    | `all_reduce` along a dimension that p divides | the two above, one behind the other |
+
+    | bytes that each rank sends, of blocks of r rows and c columns | f32 | bf16 | int8 |
+    | --- | --- | --- | --- |
+    | `all_gather`, `reduce_scatter` | 4(p−1)rc | 2(p−1)rc | (p−1)r(c + 4) |
+
+    In a function that makes gradients, what is summed is rounded stochastically, and the function gets the scalar arguments `dropout_key` and
+    `step` where it lacks them; all else is rounded to the nearest. Scalars and vectors, statistics of normalisations and softmax, and
+    sums of parameters' gradients keep f32, and so does what would not become smaller. A remark per function says how many exchanges are encoded,
+    how many are not, and the bytes that a rank sends for all of them, before and after.
+
+    ```mlir
+    %G = phantom.all_gather %g dim 0 on @mesh "phantom" : tensor<4x64xf32> -> tensor<16x64xf32>
+    // becomes
+    %b = phantom.reshape %g : tensor<4x64xf32> -> tensor<1x4x64xf32>
+    %e = phantom.encode %b <int8> : tensor<1x4x64xf32> -> tensor<1x4x68xi8>
+    %E = phantom.all_gather %e dim 0 on @mesh "phantom" : tensor<1x4x68xi8> -> tensor<4x4x68xi8>
+    %d = phantom.decode %E <int8> : tensor<4x4x68xi8> -> tensor<4x4x64xf32>
+    %G = phantom.reshape %d : tensor<4x4x64xf32> -> tensor<16x64xf32>
+    ```
+  }];
+  let options = [
+    Option<"encoding", "encoding", "::mlir::phantom::WireEncoding", /*default=*/"::mlir::phantom::WireEncoding::F32", "what exchanges carry",
+           [{::llvm::cl::values(clEnumValN(::mlir::phantom::WireEncoding::F32, "f32", "values as they are"),
+                                clEnumValN(::mlir::phantom::WireEncoding::BF16, "bf16", "rounded values"),
+                                clEnumValN(::mlir::phantom::WireEncoding::Int8, "int8", "bytes, and a scale per row"))}]>
+  ];
+  let dependentDialects = ["::mlir::phantom::PhantomDialect"];
+}
+
+def PhantomConvertPrecision : Pass<"phantom-convert-precision", "::mlir::ModuleOp"> {
+  let summary = "multiply in bf16, or compute everything in f64";
+  let description = [{
+    `bf16` rounds the factors of each `phantom.gemm`, once per value, and leaves sums, and all that is no product, in f32: parameters and states of
+    the optimizer are f32 masters. It takes GEMMs on tensors, and comes behind the passes that move ops into them.
+
+    ```mlir
+    %y = phantom.gemm ins(%x, %w : tensor<8x4xf32>, tensor<4x6xf32>) outs(%e : tensor<8x6xf32>) -> tensor<8x6xf32>
+    // becomes, with to=bf16
+    %a = arith.truncf %x : tensor<8x4xf32> to tensor<8x4xbf16>
+    %b = arith.truncf %w : tensor<4x6xf32> to tensor<4x6xbf16>
+    %y = phantom.gemm ins(%a, %b : tensor<8x4xbf16>, tensor<4x6xbf16>) outs(%e : tensor<8x6xf32>) -> tensor<8x6xf32>
+    ```
+
+    `f64` replaces f32 in all types and constants, for an oracle free of rounding. Sources of parameters keep their stored
     type: the runtime converts as it loads. The inverse is not offered; `to=f32` changes nothing.
 
     ```mlir
     %y = phantom.activation <tanh> %x : tensor<8x4xf32>
-    // becomes
+    // becomes, with to=f64
     %y = phantom.activation <tanh> %x : tensor<8x4xf64>
     ```
   }];
   let options = [
-    Option<"to", "to", "::mlir::phantom::Precision", /*default=*/"::mlir::phantom::Precision::F64", "element type",
+    Option<"to", "to", "::mlir::phantom::Precision", /*default=*/"::mlir::phantom::Precision::F64", "what to compute in",
            [{::llvm::cl::values(clEnumValN(::mlir::phantom::Precision::F32, "f32", "as imported"),
+                                clEnumValN(::mlir::phantom::Precision::BF16, "bf16", "factors of products in bf16"),
                                 clEnumValN(::mlir::phantom::Precision::F64, "f64", "double precision"))}]>
   ];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 def ConvertPhantomToGemm : Pass<"convert-phantom-to-gemm", "::mlir::ModuleOp"> {

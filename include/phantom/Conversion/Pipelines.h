@@ -44,10 +44,18 @@ struct ToCpuPipelineOptions : PassPipelineOptions<ToCpuPipelineOptions> {
                           llvm::cl::init(true)};
   Option<bool> referenceGemm{*this, "reference-gemm", llvm::cl::desc("GEMMs as plain loops, an oracle"),
                              llvm::cl::init(false)};
-  Option<Precision> precision{*this, "precision", llvm::cl::desc("element type; f64 implies reference-gemm"),
-                              llvm::cl::values(clEnumValN(Precision::F32, "f32", "as imported"),
-                                               clEnumValN(Precision::F64, "f64", "double precision")),
-                              llvm::cl::init(Precision::F32)};
+  Option<WireEncoding> exchangeEncoding{
+      *this, "exchange-encoding", llvm::cl::desc("what exchanges carry"),
+      llvm::cl::values(clEnumValN(WireEncoding::F32, "f32", "values as they are"),
+                       clEnumValN(WireEncoding::BF16, "bf16", "rounded values"),
+                       clEnumValN(WireEncoding::Int8, "int8", "bytes, and a scale per row")),
+      llvm::cl::init(WireEncoding::F32)};
+  Option<Precision> precision{
+      *this, "precision", llvm::cl::desc("what to compute in; f64 implies reference-gemm"),
+      llvm::cl::values(clEnumValN(Precision::F32, "f32", "as imported"),
+                       clEnumValN(Precision::BF16, "bf16", "factors of products in bf16"),
+                       clEnumValN(Precision::F64, "f64", "double precision")),
+      llvm::cl::init(Precision::F32)};
 };
 
 struct ToCudaPipelineOptions : ToCpuPipelineOptions {

@@ -9,6 +9,7 @@
 #ifndef PHANTOM_DRIVER_COMPILE_H
 #define PHANTOM_DRIVER_COMPILE_H
 
+#include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/Transforms/ExposeActivations.h"
 #include "phantom/Driver/Optimizations.h"
 #include "phantom/Pipelines/Pipelines.h"
@@ -54,8 +55,10 @@ struct CompileOptions {
   std::vector<std::string> weightDecays, learningRateFactors; ///< GLOB=F, over parameter names
   double clipNorm = 0;                                        ///< largest norm of all gradients; 0: any
   double labelSmoothing = 0;                                  ///< of cross-entropy
-  bool referenceGemm = false;   ///< GEMMs as plain loops instead of library calls: an oracle
-  bool doublePrecision = false; ///< everything in f64; needs referenceGemm
+  bool referenceGemm = false; ///< GEMMs as plain loops instead of library calls: an oracle
+  /// f64 needs `referenceGemm`.
+  mlir::phantom::Precision precision = mlir::phantom::Precision::F32;
+  mlir::phantom::WireEncoding exchangeEncoding = mlir::phantom::WireEncoding::F32; ///< not with f64
   Optimizations optimizations;
   bool recomputeActivations = false; ///< less memory, more time
   onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;

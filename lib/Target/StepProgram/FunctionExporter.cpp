@@ -213,14 +213,17 @@ static std::pair<int64_t, int64_t> matrixStrides(Value matrix) {
 LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
   rt::GemmCommand command;
   FailureOr<rt::BufferRef> a = resolve(op, op.getA()), b = resolve(op, op.getB()), c = resolve(op, op.getC());
-  FailureOr<rt::ElementType> element =
-      toElementType(op, cast<MemRefType>(op.getC().getType()).getElementType());
-  if (failed(a) || failed(b) || failed(c) || failed(element))
+  auto elementOf = [&](Value matrix) {
+    return toElementType(op, cast<MemRefType>(matrix.getType()).getElementType());
+  };
+  FailureOr<rt::ElementType> element = elementOf(op.getC()), factors = elementOf(op.getA());
+  if (failed(a) || failed(b) || failed(c) || failed(element) || failed(factors))
     return failure();
   command.a = *a;
   command.b = *b;
   command.c = *c;
   command.element = *element;
+  command.factors = *factors;
   if (op.getBias()) {
     FailureOr<rt::BufferRef> bias = resolve(op, op.getBias());
     if (failed(bias))
@@ -287,11 +290,14 @@ static rt::ExchangeKind toExchangeKind(ExchangeKind kind) {
     return rt::ExchangeKind::ReduceScatter;
   case ExchangeKind::AllReduce:
     return rt::ExchangeKind::AllReduce;
+  case ExchangeKind::AllToAll:
+    return rt::ExchangeKind::AllToAll;
   }
   llvm_unreachable("unknown exchange");
 }
 
-/// The exchange on `window`, which has one part per rank where `op` is an exchange_start of a reduction.
+/// The exchange on `window`, which has one part per rank where `op` is an exchange_start of another kind than
+/// a gather.
 FailureOr<rt::Exchange> FunctionExporter::toExchange(ExchangeOpInterface op, Value window) {
   auto definition = window.getDefiningOp<WindowOp>();
   if (!definition)

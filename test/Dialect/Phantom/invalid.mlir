@@ -592,7 +592,7 @@ phantom.parameter @w : tensor<8x4xf32> init <load, source = <"m.safetensors", "w
 
 phantom.mesh @mesh = [<"phantom" = 4>]
 func.func @collective_destination(%w: memref<8xf32>) {
-  // expected-error @below {{of a reduction needs a destination}}
+  // expected-error @below {{needs a destination}}
   phantom.collective <all_reduce> %w on @mesh "phantom" : memref<8xf32>
   return
 }
@@ -655,5 +655,83 @@ func.func @event_stream() {
 func.func @event_argument(%e: !phantom.event) {
   // expected-error @below {{needs the event of an event_record}}
   phantom.event_wait %e <compute>
+  return
+}
+
+// -----
+
+func.func @refused(%a: tensor<2x3xbf16>, %b: tensor<3x5xf32>, %c: tensor<2x5xf32>) -> tensor<2x5xf32> {
+  // expected-error @+1 {{multiplies 'bf16' by 'f32'}}
+  %y = phantom.gemm ins(%a, %b : tensor<2x3xbf16>, tensor<3x5xf32>) outs(%c : tensor<2x5xf32>) -> tensor<2x5xf32>
+  return %y : tensor<2x5xf32>
+}
+
+// -----
+
+func.func @refused(%a: tensor<2x3xbf16>, %b: tensor<3x5xbf16>, %c: tensor<2x5xf64>) -> tensor<2x5xf64> {
+  // expected-error @+1 {{makes 'f64' of factors of 'bf16'}}
+  %y = phantom.gemm ins(%a, %b : tensor<2x3xbf16>, tensor<3x5xbf16>) outs(%c : tensor<2x5xf64>) -> tensor<2x5xf64>
+  return %y : tensor<2x5xf64>
+}
+
+// -----
+
+func.func @refused(%x: tensor<1x4x8xf32>) {
+  // expected-error @+1 {{has encoding f32, which is that of values as they are}}
+  %y = phantom.encode %x <f32> : tensor<1x4x8xf32> -> tensor<1x4x8xbf16>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<1x4x8xf32>) {
+  // expected-error @+1 {{has 'tensor<1x4x8xi8>' for 'tensor<1x4x8xf32>' in int8, which is 'tensor<1x4x12xi8>'}}
+  %y = phantom.encode %x <int8> : tensor<1x4x8xf32> -> tensor<1x4x8xi8>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<1x4x8xf32>, %key: tensor<i64>, %step: tensor<i64>) {
+  // expected-error @+1 {{with a counter needs its key, its step and `site`}}
+  %y = phantom.encode %x <int8> counter(%key, %step : tensor<i64>, tensor<i64>) : tensor<1x4x8xf32> -> tensor<1x4x12xi8>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<1x4x8xbf16>) {
+  // expected-error @+1 {{has 'tensor<1x4x8xbf16>' for 'tensor<1x4x8xf32>' in int8, which is 'tensor<1x4x12xi8>'}}
+  %y = phantom.decode %x <int8> : tensor<1x4x8xbf16> -> tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+func.func @refused(%x: tensor<3x4x12xi8>) {
+  // expected-error @+1 {{needs a dimension 0 with a block for each of the 4 ranks}}
+  %y = phantom.all_to_all %x on @mesh "phantom" : tensor<3x4x12xi8>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+func.func @refused(%x: tensor<4x8xf32, #phantom.state<"phantom" = per_rank>>) {
+  // expected-error @+1 {{is of a value without a state}}
+  %y = phantom.all_to_all %x on @mesh "phantom" : tensor<4x8xf32, #phantom.state<"phantom" = per_rank>>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+func.func @refused(%w: memref<4x12xi8>, %s: memref<3x12xi8>) {
+  // expected-error @+1 {{needs a destination of 48 elements, has 36}}
+  phantom.collective <all_to_all> %w into %s on @mesh "phantom" : memref<4x12xi8>, memref<3x12xi8>
   return
 }

@@ -87,12 +87,21 @@ func.func @backward(%y: tensor<8x4xf32>, %dy: tensor<8x4xf32>, %x: tensor<8x6xf3
 }
 
 // CHECK-LABEL: func @exchanges
-func.func @exchanges(%p: tensor<8x5xf32, #phantom.state<"phantom" = partial>>, %r: tensor<8x5xf32>)
+func.func @exchanges(%p: tensor<8x5xf32, #phantom.state<"phantom" = partial>>, %r: tensor<8x5xf32>, %b: tensor<4x2x5xf32>,
+                     %n: tensor<i64>)
     -> tensor<8x5xf32> {
   // CHECK: phantom.reduce_scatter %{{.*}} dim 0 on @mesh "phantom" : tensor<8x5xf32, #partial> -> tensor<2x5xf32, #shard0>
   %s = phantom.reduce_scatter %p dim 0 on @mesh "phantom" : tensor<8x5xf32, #phantom.state<"phantom" = partial>> -> tensor<2x5xf32, #s0>
   // CHECK: phantom.all_reduce %{{.*}} on @mesh "phantom" : tensor<8x5xf32, #partial> -> tensor<8x5xf32>
   %a = phantom.all_reduce %p on @mesh "phantom" : tensor<8x5xf32, #phantom.state<"phantom" = partial>> -> tensor<8x5xf32>
+  // CHECK: phantom.encode %{{.*}} <int8> counter(%{{.*}}, %{{.*}} : tensor<i64>, tensor<i64>) {site = 3 : i64} : tensor<4x2x5xf32> -> tensor<4x2x9xi8>
+  %e = phantom.encode %b <int8> counter(%n, %n : tensor<i64>, tensor<i64>) {site = 3 : i64} : tensor<4x2x5xf32> -> tensor<4x2x9xi8>
+  // CHECK: phantom.all_to_all %{{.*}} on @mesh "phantom" : tensor<4x2x9xi8>
+  %t = phantom.all_to_all %e on @mesh "phantom" : tensor<4x2x9xi8>
+  // CHECK: phantom.decode %{{.*}} <int8> : tensor<4x2x9xi8> -> tensor<4x2x5xf32>
+  %d = phantom.decode %t <int8> : tensor<4x2x9xi8> -> tensor<4x2x5xf32>
+  // CHECK: phantom.encode %{{.*}} <bf16> : tensor<4x2x5xf32> -> tensor<4x2x5xbf16>
+  %f = phantom.encode %d <bf16> : tensor<4x2x5xf32> -> tensor<4x2x5xbf16>
   // CHECK: phantom.replicate %{{.*}} on @mesh "phantom" : tensor<8x5xf32> -> tensor<8x5xf32, #per_rank>
   %q = phantom.replicate %r on @mesh "phantom" : tensor<8x5xf32> -> tensor<8x5xf32, #per_rank>
   // CHECK: phantom.local_slice %{{.*}} dim 0 on @mesh "phantom" : tensor<8x5xf32> -> tensor<2x5xf32, #shard0>

@@ -97,6 +97,18 @@ LogicalResult AllReduceOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyMesh(*this, symbols);
 }
 
+LogicalResult AllToAllOp::verify() {
+  return getState(getInput().getType()) ? emitOpError("is of a value without a state") : success();
+}
+LogicalResult AllToAllOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyMesh(*this, symbols)))
+    return failure();
+  RankedTensorType type = tensorType(getInput());
+  if (type.getRank() == 0 || type.getDimSize(0) != getRanks())
+    return emitOpError("needs a dimension 0 with a block for each of the ") << getRanks() << " ranks";
+  return success();
+}
+
 LogicalResult ReplicateOp::verify() {
   RankedTensorType in = tensorType(getInput()), out = tensorType(getOutput());
   if (in.getShape() != out.getShape())
@@ -135,10 +147,9 @@ LogicalResult MaskOwnBlockOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult CollectiveOp::verify() {
-  bool reduces = getKind() != ExchangeKind::AllGather;
-  if (reduces != static_cast<bool>(getDestination()))
-    return emitOpError(reduces ? "of a reduction needs a destination"
-                               : "of an all_gather has no destination");
+  bool gathers = getKind() == ExchangeKind::AllGather;
+  if (gathers == static_cast<bool>(getDestination()))
+    return emitOpError(gathers ? "of an all_gather has no destination" : "needs a destination");
   for (Value buffer : getOperands()) {
     auto type = cast<MemRefType>(buffer.getType());
     if (!type.hasStaticShape() || !type.getLayout().isIdentity())
@@ -155,7 +166,7 @@ LogicalResult CollectiveOp::verifySymbolUses(SymbolTableCollection &symbols) {
            << window << " elements, which are no " << ranks << " equal blocks";
   if (!getDestination())
     return success();
-  int64_t expected = getKind() == ExchangeKind::AllReduce ? window : window / ranks;
+  int64_t expected = getKind() == ExchangeKind::ReduceScatter ? window / ranks : window;
   if (int64_t elements = cast<MemRefType>(getDestination().getType()).getNumElements(); elements != expected)
     return emitOpError("needs a destination of ") << expected << " elements, has " << elements;
   return success();
@@ -186,6 +197,12 @@ ExchangeKind AllReduceOp::getExchangeKind() { return ExchangeKind::AllReduce; }
 int64_t AllReduceOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
 double AllReduceOp::getRingElements() { return 2.0 * (getRanks() - 1) / getRanks() * elements(getOutput()); }
 
+ExchangeKind AllToAllOp::getExchangeKind() { return ExchangeKind::AllToAll; }
+int64_t AllToAllOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
+double AllToAllOp::getRingElements() {
+  return (getRanks() - 1) * elements(getInput()) / static_cast<double>(getRanks());
+}
+
 /// By the window: the gathered tensor, or one full tensor per rank.
 static double ringElements(ExchangeKind kind, Value window, int64_t ranks) {
   double whole = static_cast<double>(cast<MemRefType>(window.getType()).getNumElements());
@@ -194,6 +211,7 @@ static double ringElements(ExchangeKind kind, Value window, int64_t ranks) {
   case ExchangeKind::AllGather:
     return (p - 1) * (whole / p);
   case ExchangeKind::ReduceScatter:
+  case ExchangeKind::AllToAll:
     return (p - 1) * (whole / p / p);
   case ExchangeKind::AllReduce:
     return 2 * (p - 1) / p * (whole / p);
@@ -208,7 +226,7 @@ double ExchangeBufferOp::getRingElements() { return ringElements(getKind(), getW
 ExchangeKind CollectiveOp::getExchangeKind() { return getKind(); }
 int64_t CollectiveOp::getRanks() { return getAxisSize(*this, getMeshAttr(), getAxis()); }
 double CollectiveOp::getRingElements() {
-  // A reduction's window has this rank's part only.
+  // Other windows have this rank's part only.
   double parts = getKind() == ExchangeKind::AllGather ? 1 : static_cast<double>(getRanks());
   return parts * ringElements(getKind(), getWindow(), getRanks());
 }

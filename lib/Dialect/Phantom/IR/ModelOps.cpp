@@ -424,6 +424,11 @@ int64_t GemmOp::getK() { return extent(getA(), getTransposeA() ? 0 : 1); }
 LogicalResult GemmOp::verify() {
   if (getEpilogue() && getEpilogue()->getKind() == ActivationKind::Softplus)
     return emitOpError("has no softplus epilogue");
+  Type factors = getElementTypeOrSelf(getA()), type = getElementTypeOrSelf(getC());
+  if (getElementTypeOrSelf(getB()) != factors)
+    return emitOpError("multiplies ") << factors << " by " << getElementTypeOrSelf(getB());
+  if (factors != type && !(factors.isBF16() && type.isF32()))
+    return emitOpError("makes ") << type << " of factors of " << factors;
   int64_t aRows = extent(getA(), getTransposeA() ? 1 : 0);
   int64_t bDepth = extent(getB(), getTransposeB() ? 1 : 0),
           bColumns = extent(getB(), getTransposeB() ? 0 : 1);

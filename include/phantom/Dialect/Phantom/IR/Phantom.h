@@ -57,6 +57,9 @@ RankedTensorType withState(RankedTensorType type, StateAttr state);
 /// The type of a value's cotangent: shape and element type of the value, and the dual state.
 RankedTensorType getCotangentType(Type type);
 
+/// The type of `encode`'s result, of blocks of `type`, in another encoding than f32.
+RankedTensorType encodedType(RankedTensorType type, WireEncoding encoding);
+
 /// Ranks on `axis` of the mesh that `op` refers to; 0 where the mesh does not exist.
 int64_t getAxisSize(Operation *op, FlatSymbolRefAttr mesh, StringRef axis);
 

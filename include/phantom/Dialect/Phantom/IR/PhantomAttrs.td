@@ -65,6 +65,13 @@ def Phantom_NarrowFloat : Phantom_Enum<"NarrowFloat", "float type that values ar
 ]>;
 def Phantom_NarrowFloatAttr : Phantom_EnumAttr<Phantom_NarrowFloat, "narrow_float">;
 
+def Phantom_WireEncoding : Phantom_Enum<"WireEncoding", "how exchanges carry values of f32", [
+  I32EnumCase<"F32", 0, "f32">,
+  I32EnumCase<"BF16", 1, "bf16">,
+  I32EnumCase<"Int8", 2, "int8">
+]>;
+def Phantom_WireEncodingAttr : Phantom_EnumAttr<Phantom_WireEncoding, "wire_encoding">;
+
 def Phantom_LossKind : Phantom_Enum<"LossKind", "loss function; a mean, as in ONNX and PyTorch", [
   I32EnumCase<"CrossEntropy", 0, "cross_entropy">,
   I32EnumCase<"Mse", 1, "mse">,
@@ -98,7 +105,8 @@ def Phantom_InitKind : Phantom_Enum<"InitKind", "how a parameter gets its first 
 def Phantom_ExchangeKind : Phantom_Enum<"ExchangeKind", "collective of a buffer-level exchange", [
   I32EnumCase<"AllGather", 0, "all_gather">,
   I32EnumCase<"ReduceScatter", 1, "reduce_scatter">,
-  I32EnumCase<"AllReduce", 2, "all_reduce">
+  I32EnumCase<"AllReduce", 2, "all_reduce">,
+  I32EnumCase<"AllToAll", 3, "all_to_all">
 ]>;
 def Phantom_ExchangeKindAttr : Phantom_EnumAttr<Phantom_ExchangeKind, "exchange_kind">;
 

@@ -14,7 +14,10 @@
 
 def Phantom_FloatMatrix : AnyTypeOf<[2DTensorOf<[F32, F64]>, MemRefRankOf<[F32, F64], [2]>]>;
 def Phantom_FloatVector : AnyTypeOf<[1DTensorOf<[F32, F64]>, MemRefRankOf<[F32, F64], [1]>]>;
-def Phantom_FloatBuffer : MemRefOf<[F32, F64]>;
+/// What GEMMs multiply.
+def Phantom_FactorMatrix : AnyTypeOf<[2DTensorOf<[F32, F64, BF16]>, MemRefRankOf<[F32, F64, BF16], [2]>]>;
+/// What ranks exchange: also encoded values.
+def Phantom_ExchangedBuffer : MemRefOf<[F32, F64, BF16, I8]>;
 
 def Phantom_BufferExchange
     : DeclareOpInterfaceMethods<ExchangeOpInterface, ["getExchangeKind", "getRanks", "getRingElements"]>;
@@ -35,7 +38,7 @@ def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
   let description = [{
     `a : [m, k]` (with `transpose_a`: `[k, m]`), `b : [k, n]` (`transpose_b`: `[n, k]`), `c : [m, n]`, `bias : [n]`. With `accumulate` the
     old c is added before the epilogue. On tensors, the result is the new c. `formula_fraction` is the part of the flops that
-    the method's formula counts, where one operand has a zero block (default: all).
+    the method's formula counts, where one operand has a zero block (default: all). Factors of bf16 are multiplied and summed up in f32.
 
     Example:
     ```mlir
@@ -43,9 +46,9 @@ def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
         {transpose_b, epilogue = #phantom.epilogue<relu>} -> tensor<8x512xf32>
     ```
 
-    The verifier refuses sizes that do not fit.
+    The verifier refuses sizes that do not fit, factors of two types, and factors of another type than c's but bf16.
   }];
-  let arguments = (ins Phantom_FloatMatrix:$a, Phantom_FloatMatrix:$b, Optional<Phantom_FloatVector>:$bias,
+  let arguments = (ins Phantom_FactorMatrix:$a, Phantom_FactorMatrix:$b, Optional<Phantom_FloatVector>:$bias,
                        Phantom_FloatMatrix:$c, UnitAttr:$transpose_a, UnitAttr:$transpose_b, UnitAttr:$accumulate,
                        OptionalAttr<Phantom_EpilogueAttr>:$epilogue, OptionalAttr<F64Attr>:$formula_fraction);
   let results = (outs Optional<2DTensorOf<[F32, F64]>>:$result);
@@ -68,26 +71,26 @@ def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
 def Phantom_WindowOp : Phantom_Op<"window", [MemoryEffects<[MemAlloc]>]> {
   let summary = "the shared buffer of one exchange";
   let description = [{
-    All-gather: the gathered tensor, of which each rank writes its block. Reductions: one part per rank, which the rank
+    All-gather: the gathered tensor, of which each rank writes its block. Others: one part per rank, which the rank
     writes and its peers read; the type has a leading dimension of p. Windows are outside the arena.
 
     Example: `%w = phantom.window "fc2.ghosts" : memref<16x64xf32>`.
   }];
   let arguments = (ins StrAttr:$name);
-  let results = (outs Phantom_FloatBuffer:$window);
+  let results = (outs Phantom_ExchangedBuffer:$window);
   let assemblyFormat = "$name attr-dict `:` type($window)";
 }
 
 def Phantom_WindowSlotOp : Phantom_Op<"window_slot", [Pure]> {
   let summary = "this rank's part of a window";
   let description = [{
-    With `dim`: block `rank` along that dimension (all-gather). Without: entry `rank` of the leading dimension (reductions). The type is
+    With `dim`: block `rank` along that dimension (all-gather). Without: entry `rank` of the leading dimension (other exchanges). The type is
     strided as the window is; its offset is left to the run time.
 
     Example: `%s = phantom.window_slot %w dim 0 : memref<16x64xf32> -> memref<4x64xf32>`.
   }];
-  let arguments = (ins Phantom_FloatBuffer:$window, OptionalAttr<I64Attr>:$dim);
-  let results = (outs Phantom_FloatBuffer:$slot);
+  let arguments = (ins Phantom_ExchangedBuffer:$window, OptionalAttr<I64Attr>:$dim);
+  let results = (outs Phantom_ExchangedBuffer:$slot);
   let assemblyFormat = "$window (`dim` $dim^)? attr-dict `:` type($window) `->` type($slot)";
   let hasVerifier = 1;
 }
@@ -96,11 +99,11 @@ def Phantom_ExchangeBufferOp : Phantom_Op<"exchange", [DeclareOpInterfaceMethods
                                                           Phantom_BufferExchange]> {
   let summary = "a whole exchange on a window";
   let description = [{
-    Every rank has written its slot; afterwards the window holds the gathered tensor, or `into` the reduced one.
+    Every rank has written its slot; afterwards the window holds the gathered tensor, or `into` the reduced or received one.
 
     Example: `phantom.exchange <reduce_scatter> %w dim 0 into %s on @mesh "phantom" : memref<4x16x64xf32>, memref<4x64xf32>`.
   }];
-  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination,
+  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_ExchangedBuffer:$window, Optional<Phantom_ExchangedBuffer>:$destination,
                        I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
   let assemblyFormat = [{
     $kind $window `dim` $dim (`into` $destination^)? `on` $mesh $axis attr-dict `:` type(operands)
@@ -113,7 +116,7 @@ def Phantom_ExchangeStartOp : Phantom_Op<"exchange_start", [DeclareOpInterfaceMe
   let description = [{
     Example: `%t = phantom.exchange_start <all_gather> %w dim 0 on @mesh "phantom" : memref<16x64xf32>`.
   }];
-  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_FloatBuffer:$window, I64Attr:$dim,
+  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_ExchangedBuffer:$window, I64Attr:$dim,
                        FlatSymbolRefAttr:$mesh, StrAttr:$axis);
   let results = (outs Phantom_TokenType:$token);
   let assemblyFormat = "$kind $window `dim` $dim `on` $mesh $axis attr-dict `:` type($window)";
@@ -122,11 +125,11 @@ def Phantom_ExchangeStartOp : Phantom_Op<"exchange_start", [DeclareOpInterfaceMe
 def Phantom_ExchangeWaitOp : Phantom_Op<"exchange_wait", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "blocks until the exchange's result may be read";
   let description = [{
-    Reductions sum into `into` here. `window` is that of the start, so that its uses show its lifetime.
+    Reductions sum into `into` here, and an all-to-all copies to it. `window` is that of the start, so that its uses show its lifetime.
 
     Example: `phantom.exchange_wait %t, %w into %s : memref<4x16x64xf32>, memref<4x64xf32>`.
   }];
-  let arguments = (ins Phantom_TokenType:$token, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination);
+  let arguments = (ins Phantom_TokenType:$token, Phantom_ExchangedBuffer:$window, Optional<Phantom_ExchangedBuffer>:$destination);
   let assemblyFormat = "$token `,` $window (`into` $destination^)? attr-dict `:` type($window) (`,` type($destination)^)?";
 }
 
@@ -136,14 +139,14 @@ def Phantom_CollectiveOp : Phantom_Op<"collective", [DeclareOpInterfaceMethods<M
   let summary = "a whole exchange on a stream of a GPU";
   let description = [{
     Blocks are contiguous. The window is this rank's own memory: of an all-gather, the gathered tensor, of which the rank has
-    written its slot; of a reduction, what the rank adds. GEMMs and kernels are on the compute stream; what runs on another stream is
+    written its slot; of a reduction, what the rank adds; of an all-to-all, what it sends. GEMMs and kernels are on the compute stream; what runs on another stream is
     ordered by events only.
 
     Example: `phantom.collective <reduce_scatter> %w into %s on @mesh "phantom" : memref<16x64xf32>, memref<4x64xf32>`.
 
-    The verifier refuses reductions without a destination, gathers with one, sizes that do not fit, and strided memory.
+    The verifier refuses an exchange but a gather without a destination, a gather with one, sizes that do not fit, and strided memory.
   }];
-  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_FloatBuffer:$window, Optional<Phantom_FloatBuffer>:$destination,
+  let arguments = (ins Phantom_ExchangeKindAttr:$kind, Phantom_ExchangedBuffer:$window, Optional<Phantom_ExchangedBuffer>:$destination,
                        FlatSymbolRefAttr:$mesh, StrAttr:$axis,
                        DefaultValuedAttr<Phantom_StreamKindAttr, "StreamKind::Exchange">:$stream);
   let assemblyFormat = "$kind $window (`into` $destination^)? `on` $mesh $axis attr-dict `:` type(operands)";

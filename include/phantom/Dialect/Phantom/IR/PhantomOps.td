@@ -25,6 +25,8 @@ def Phantom_Differentiable : DeclareOpInterfaceMethods<DifferentiableOpInterface
 def Phantom_FloatTensor : RankedTensorOf<[F32, F64]>;
 /// What the values of a model that are not only moved have: parameters and most activations are floats.
 def Phantom_Tensor : RankedTensorOf<[F32, F64, I1, I8, I16, I32, I64]>;
+/// What exchanges carry of an encoded value.
+def Phantom_EncodedTensor : RankedTensorOf<[BF16, I8]>;
 def Phantom_NumberTensor : RankedTensorOf<[F32, F64, I8, I16, I32, I64]>;
 def Phantom_IndexTensor : RankedTensorOf<[I32, I64]>;
 def Phantom_FloatScalar : 0DTensorOf<[F32, F64]>;
@@ -623,8 +625,8 @@ def Phantom_AllGatherOp : Phantom_ExchangeOp<"all_gather"> {
 
     The verifier refuses: a result that is not p blocks along `dim`; other states.
   }];
-  let arguments = (ins Phantom_Tensor:$input, I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
-  let results = (outs Phantom_Tensor:$output);
+  let arguments = (ins AnyTypeOf<[Phantom_Tensor, Phantom_EncodedTensor]>:$input, I64Attr:$dim, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let results = (outs AnyTypeOf<[Phantom_Tensor, Phantom_EncodedTensor]>:$output);
   let assemblyFormat = "$input `dim` $dim `on` $mesh $axis attr-dict `:` type($input) `->` type($output)";
 }
 
@@ -667,6 +669,84 @@ def Phantom_AllReduceOp : Phantom_ExchangeOp<"all_reduce"> {
   let arguments = (ins Phantom_FloatTensor:$input, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
   let results = (outs Phantom_FloatTensor:$output);
   let assemblyFormat = "$input `on` $mesh $axis attr-dict `:` type($input) `->` type($output)";
+}
+
+def Phantom_EncodeOp : Phantom_Op<"encode", [Pure]> {
+  let summary = "what an exchange carries of a value, in fewer bytes";
+  let description = [{
+    `x : [blocks, rows, columns]`, f32. The blocks are what ranks exchange, and a row has a scale of its own: for ghosts `[k, B]`, one per
+    ghost.
+
+    | encoding | result | holds |
+    | --- | --- | --- |
+    | `bf16` | `[blocks, rows, columns]`, bf16 | the rounded values |
+    | `int8` | `[blocks, rows, columns + 4]`, i8 | q = round(x / s), and then s = max \|x\| / 127 of the row, the 4 bytes of an f32, lowest first |
+
+    Without a counter, values are rounded to the nearest, those half-way to even. With one they are rounded stochastically: to either
+    neighbour, with the probability that makes the mean of the result x, so that sums of gradients are not biased. The random bits are the first word w of
+    Philox4x32-10 under a key and the counter (index of the element among the blocks of all ranks in order, 64 bits; step; `site`):
+    q = ⌊x / s + u⌋ with u = ⌊w / 2⁸⌋ / 2²⁴; for bf16, ⌊w / 2¹⁶⌋ is added to the bits of x, and the lower 16 are dropped. So they do not depend on threads or the order of work.
+
+    Rows with infinities or NaNs are NaN when decoded, in bf16 only those elements are what they were.
+
+    Example:
+    ```mlir
+    %e = phantom.encode %g <int8> : tensor<1x4x64xf32> -> tensor<1x4x68xi8>
+    %f = phantom.encode %t <int8> counter(%key, %step : tensor<i64>, tensor<i64>) {site = 0 : i64} : tensor<4x4x64xf32> -> tensor<4x4x68xi8>
+    ```
+
+    The verifier refuses: f32 as encoding; other types than the table's; a counter without `site`.
+  }];
+  let arguments = (ins 3DTensorOf<[F32]>:$input, Phantom_WireEncodingAttr:$encoding, Variadic<0DTensorOf<[I64]>>:$counter,
+                       OptionalAttr<I64Attr>:$site);
+  let results = (outs Phantom_EncodedTensor:$encoded);
+  let assemblyFormat = [{
+    $input $encoding (`counter` `(` $counter^ `:` type($counter) `)`)? attr-dict `:` type($input) `->` type($encoded)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether values are rounded at random.
+    bool isStochastic() { return !getCounter().empty(); }
+  }];
+}
+
+def Phantom_DecodeOp : Phantom_Op<"decode", [Pure]> {
+  let summary = "the values of encoded blocks";
+  let description = [{
+    The inverse of `encode`, up to its rounding: widened bf16, or q·s.
+
+    Example: `%g = phantom.decode %e <int8> : tensor<4x4x68xi8> -> tensor<4x4x64xf32>`.
+
+    The verifier refuses what it refuses of `encode`.
+  }];
+  let arguments = (ins Phantom_EncodedTensor:$encoded, Phantom_WireEncodingAttr:$encoding);
+  let results = (outs 3DTensorOf<[F32]>:$output);
+  let assemblyFormat = "$encoded $encoding attr-dict `:` type($encoded) `->` type($output)";
+  let hasVerifier = 1;
+}
+
+def Phantom_AllToAllOp : Phantom_MeshedOp<"all_to_all", [
+    SameOperandsAndResultType, MemoryEffects<[MemWrite<Phantom_CommunicationResource>]>,
+    DeclareOpInterfaceMethods<ExchangeOpInterface, ["getExchangeKind", "getRanks", "getRingElements"]>]> {
+  let summary = "sends block j to rank j";
+  let description = [{
+    Dimension 0 holds a block for each rank. Block j of the result is the block that rank j had for this one: a reduce-scatter before the sum,
+    which a rank then makes itself, of decoded values. `phantom-encode-exchanges` makes it.
+
+    ```
+    rank 0: [a0; b0] ─┐    rank 0: [a0; a1]
+    rank 1: [a1; b1] ─┴─▶  rank 1: [b0; b1]
+    ```
+
+    Sent per rank: (p−1)/p·elements.
+
+    Example: `%r = phantom.all_to_all %e on @mesh "phantom" : tensor<4x4x68xi8>`.
+
+    The verifier refuses another result type than the operand's, and a dimension 0 that is not the number of ranks.
+  }];
+  let arguments = (ins AnyTypeOf<[Phantom_EncodedTensor, Phantom_FloatTensor]>:$input, FlatSymbolRefAttr:$mesh, StrAttr:$axis);
+  let results = (outs AnyTypeOf<[Phantom_EncodedTensor, Phantom_FloatTensor]>:$output);
+  let assemblyFormat = "$input `on` $mesh $axis attr-dict `:` type($input)";
 }
 
 //===----------------------------------------------------------------------===//

@@ -1,0 +1,250 @@
+//===- EncodeExchanges.cpp - Exchanges that carry fewer bytes -*- C++ -*-===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ScalarArguments.h"
+
+#include "phantom/Conversion/Passes.h"
+#include "phantom/Dialect/Phantom/IR/Phantom.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <numeric>
+
+namespace mlir::phantom {
+#define GEN_PASS_DEF_PHANTOMENCODEEXCHANGES
+#include "phantom/Conversion/Passes.h.inc"
+} // namespace mlir::phantom
+
+using namespace mlir;
+using namespace mlir::phantom;
+
+namespace {
+
+RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Blocks of rows and columns, where each of the blocks has `shape`.
+SmallVector<int64_t> blockShape(int64_t blocks, ArrayRef<int64_t> shape) {
+  return {blocks, std::accumulate(shape.begin(), shape.end() - 1, int64_t(1), std::multiplies<>()),
+          shape.back()};
+}
+
+Value reshape(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> shape) {
+  auto type = RankedTensorType::get(shape, tensorType(value).getElementType());
+  return type == value.getType() ? value : Value(ReshapeOp::create(b, loc, type, value));
+}
+
+/// Moves dimension `from` to `to`.
+Value moveDim(OpBuilder &b, Location loc, Value value, int64_t from, int64_t to) {
+  if (from == to)
+    return value;
+  ArrayRef<int64_t> shape = tensorType(value).getShape();
+  SmallVector<int64_t> permutation(shape.size());
+  std::iota(permutation.begin(), permutation.end(), 0);
+  permutation.erase(permutation.begin() + from);
+  permutation.insert(permutation.begin() + to, from);
+  auto moved = llvm::map_to_vector(permutation, [&](int64_t d) { return shape[d]; });
+  auto type = RankedTensorType::get(moved, tensorType(value).getElementType());
+  return TransposeOp::create(b, loc, type, value, permutation);
+}
+
+/// Statistics and sums of samples are small, and what is made of them is not linear in them.
+bool isStatistics(Value value) {
+  return isa_and_nonnull<StatisticsOp, NormalizeSumsOp, ReduceSumOp>(value.getDefiningOp());
+}
+
+/// Whether `value`, perhaps scaled or in another shape, is a gradient for an optimizer.
+bool isOfParameter(Value value) {
+  return llvm::any_of(value.getUses(), [](OpOperand &use) {
+    Operation *user = use.getOwner();
+    if (isa<func::ReturnOp>(user))
+      return static_cast<bool>(user->getParentOfType<func::FuncOp>().getResultAttr(
+          use.getOperandNumber(), PhantomDialect::kGradient));
+    bool moves = user->hasTrait<OpTrait::Elementwise>() || isa<ReshapeOp, TransposeOp>(user);
+    return isa<UpdateOp, SquaredNormOp>(user) || (moves && isOfParameter(user->getResult(0)));
+  });
+}
+
+/// Whether a function makes gradients: it has them, or what an optimizer makes of them, among its results.
+bool makesGradients(func::FuncOp function) {
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (function.getResultAttr(i, PhantomDialect::kGradient) ||
+        function.getResultAttr(i, PhantomDialect::kUpdated))
+      return true;
+  return false;
+}
+
+/// Encodes the exchanges of one function.
+class Encoder {
+public:
+  Encoder(func::FuncOp function, WireEncoding encoding)
+      : function(function), encoding(encoding), b(function.getContext()) {}
+
+  void run();
+
+private:
+  /// An exchange of blocks along `dim`, on the axis of the exchange that it is made of.
+  struct Place {
+    Location loc;
+    int64_t ranks, dim;
+    FlatSymbolRefAttr mesh;
+    StringAttr axis;
+  };
+
+  bool encode(Operation &op);
+  template <typename Op> Place placeOf(Op op, int64_t dim) {
+    return {op.getLoc(), op.getRanks(), dim, op.getMeshAttr(), op.getAxisAttr()};
+  }
+  bool isWorthwhile(ArrayRef<int64_t> block);
+  SmallVector<Value> counter();
+  Value gather(Value own, const Place &place);
+  Value reduceScatter(Value part, const Place &place);
+
+  func::FuncOp function;
+  WireEncoding encoding;
+  OpBuilder b;
+  int64_t sites = 0;
+};
+
+} // namespace
+
+/// Whether the encoding makes what a rank has to send, of this shape, smaller.
+bool Encoder::isWorthwhile(ArrayRef<int64_t> block) {
+  if (block.size() < 2)
+    return false;
+  auto type = RankedTensorType::get(blockShape(1, block), b.getF32Type());
+  RankedTensorType encoded = encodedType(type, encoding);
+  return encoded.getNumElements() * encoded.getElementTypeBitWidth() <
+         type.getNumElements() * type.getElementTypeBitWidth();
+}
+
+/// The key and the step of random roundings; none where nothing is rounded at random.
+SmallVector<Value> Encoder::counter() {
+  SmallVector<Value> values;
+  if (makesGradients(function))
+    for (StringRef name : {"dropout_key", "step"}) {
+      Value known = getScalarArgument(function, name);
+      values.push_back(known ? known : addScalarArgument(function, name));
+    }
+  return values;
+}
+
+/// What all ranks have, of which `own` is this rank's block.
+Value Encoder::gather(Value own, const Place &place) {
+  auto shape = llvm::to_vector(tensorType(own).getShape());
+  Value blocks = reshape(b, place.loc, own, blockShape(1, shape));
+  Value encoded = EncodeOp::create(b, place.loc, encodedType(tensorType(blocks), encoding), blocks, encoding,
+                                   ValueRange(), IntegerAttr());
+  SmallVector<int64_t> gathered(tensorType(encoded).getShape());
+  gathered.front() = place.ranks;
+  encoded = AllGatherOp::create(b, place.loc, tensorType(encoded).clone(gathered), encoded, b.getI64IntegerAttr(0),
+                                place.mesh, place.axis);
+  gathered.back() = shape.back();
+  Value decoded =
+      DecodeOp::create(b, place.loc, RankedTensorType::get(gathered, b.getF32Type()), encoded, encoding);
+  // [p, …] to [.., p·n, ..].
+  SmallVector<int64_t> separate(shape);
+  separate.insert(separate.begin(), place.ranks);
+  Value whole = moveDim(b, place.loc, reshape(b, place.loc, decoded, separate), 0, place.dim);
+  shape[place.dim] *= place.ranks;
+  return reshape(b, place.loc, whole, shape);
+}
+
+/// This rank's block of the sum of all ranks' `part`.
+Value Encoder::reduceScatter(Value part, const Place &place) {
+  auto shape = llvm::to_vector(tensorType(part).getShape());
+  shape[place.dim] /= place.ranks;
+  SmallVector<int64_t> separate(shape);
+  separate.insert(separate.begin() + place.dim, place.ranks);
+  Value blocks = moveDim(b, place.loc, reshape(b, place.loc, part, separate), place.dim, 0);
+  blocks = reshape(b, place.loc, blocks, blockShape(place.ranks, shape));
+  RankedTensorType type = tensorType(blocks);
+  SmallVector<Value> random = counter();
+  IntegerAttr site = random.empty() ? IntegerAttr() : b.getI64IntegerAttr(sites++);
+  Value encoded = EncodeOp::create(b, place.loc, encodedType(type, encoding), blocks, encoding, random, site);
+  encoded = AllToAllOp::create(b, place.loc, encoded.getType(), encoded, place.mesh, place.axis);
+  Value decoded = DecodeOp::create(b, place.loc, type, encoded, encoding);
+  auto summed = RankedTensorType::get(type.getShape().drop_front(), type.getElementType());
+  Value sum = ReduceSumOp::create(b, place.loc, summed, decoded, ArrayRef<int64_t>{0});
+  return reshape(b, place.loc, sum, shape);
+}
+
+/// Whether `op` was an exchange to encode; it is gone then.
+bool Encoder::encode(Operation &op) {
+  Value input = op.getOperand(0), result;
+  ArrayRef<int64_t> shape = tensorType(input).getShape();
+  if (!tensorType(input).getElementType().isF32() || isStatistics(input))
+    return false;
+  b.setInsertionPoint(&op);
+  SmallVector<int64_t> block(shape);
+  if (auto exchange = dyn_cast<AllGatherOp>(op); exchange && isWorthwhile(block)) {
+    result = gather(input, placeOf(exchange, exchange.getDim()));
+  } else if (auto exchange = dyn_cast<ReduceScatterOp>(op)) {
+    Place place = placeOf(exchange, exchange.getDim());
+    block[place.dim] /= place.ranks;
+    if (isWorthwhile(block))
+      result = reduceScatter(input, place);
+  } else if (auto exchange = dyn_cast<AllReduceOp>(op); exchange && !isOfParameter(exchange.getOutput())) {
+    const int64_t ranks = exchange.getRanks();
+    const auto *divided = llvm::find_if(block, [&](int64_t extent) { return extent % ranks == 0; });
+    if (divided == block.end())
+      return false;
+    Place place = placeOf(exchange, divided - block.begin());
+    block[place.dim] /= ranks;
+    if (isWorthwhile(block))
+      result = gather(reduceScatter(input, place), place);
+  }
+  if (!result)
+    return false;
+  op.getResult(0).replaceAllUsesWith(result);
+  op.erase();
+  return true;
+}
+
+static double bytesOf(func::FuncOp function) {
+  double bytes = 0;
+  for (auto exchange : function.getOps<ExchangeOpInterface>())
+    bytes += exchange.getRingElements() *
+             llvm::divideCeil(tensorType(exchange->getResult(0)).getElementTypeBitWidth(), 8);
+  return bytes;
+}
+
+void Encoder::run() {
+  const double before = bytesOf(function);
+  int64_t encoded = 0, kept = 0;
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front()))
+    if (isa<AllGatherOp, ReduceScatterOp, AllReduceOp>(op))
+      ++(encode(op) ? encoded : kept);
+  if (encoded + kept == 0)
+    return;
+  mlir::emitRemark(function.getLoc())
+      << "@" << function.getName() << ": " << encoded << " exchanges carry "
+      << stringifyWireEncoding(encoding) << ", " << kept
+      << " are as they were: " << static_cast<int64_t>(bytesOf(function))
+      << " bytes sent per rank and call instead of " << static_cast<int64_t>(before);
+}
+
+namespace {
+
+struct EncodeExchangesPass : phantom::impl::PhantomEncodeExchangesBase<EncodeExchangesPass> {
+  using PhantomEncodeExchangesBase::PhantomEncodeExchangesBase;
+
+  void runOnOperation() override {
+    if (encoding == WireEncoding::F32)
+      return;
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      for (auto exchange : function.getOps<ExchangeOpInterface>())
+        if (getState(exchange->getResult(0).getType()) || getState(exchange->getOperand(0).getType())) {
+          exchange.emitOpError("has a state: run phantom-strip-states before");
+          return signalPassFailure();
+        }
+      Encoder(function, encoding).run();
+    }
+  }
+};
+
+} // namespace
