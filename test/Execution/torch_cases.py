@@ -6,10 +6,13 @@
 #
 # ===-----------------------------------------------------------------------=== #
 """200 steps from one initial state, on shuffled batches of several epochs. Only with run.py --with-torch."""
+import atexit
 import itertools
 import json
 import os
+import queue
 import subprocess
+import tempfile
 
 import numpy as np
 
@@ -22,6 +25,43 @@ STEPS, ROWS, BATCH, SEED = 200, 96, 32, 3
 RATES = {"sgd": 0.1, "momentum": 0.02, "adam": 0.003, "adamw": 0.003}
 SCHEDULES = {"constant": 0.0, "linear": 0.1, "cosine": 0.05, "wsd": 0.1}  # with these warm-ups
 TOLERANCE = 1e-4
+
+
+class Oracle:
+    """A process of PyTorch, which answers one job after the other."""
+
+    def __init__(self, python):
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([python, ORACLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+                                        text=True)
+        atexit.register(self.process.communicate)
+
+    def answer(self, job):
+        try:
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended, and so has no answer
+        line = self.process.stdout.readline()
+        if line:
+            return json.loads(line)
+        self.errors.seek(0)
+        return {"error": self.errors.read()}
+
+
+IDLE = queue.SimpleQueue()  # oracles that no case is asking now
+
+
+def ask_oracle(python, job):
+    """PyTorch takes longer to start than a case, so that cases that run one after the other ask one process."""
+    try:
+        oracle = IDLE.get_nowait()
+    except queue.Empty:
+        oracle = Oracle(python)
+    answer = oracle.answer(job)
+    check("error" not in answer, f"the oracle failed: {answer.get('error', '')[-2000:]}")
+    IDLE.put(oracle)
+    return answer
 
 
 def orders():
@@ -50,12 +90,8 @@ def curve(strategy, ranks, loss, kind, schedule, clipped, parts, smoothing=0.0):
                    "optimizer": kind, "learning_rate": RATES[kind], "weight_decay": decay, "schedule": schedule,
                    "warmup": SCHEDULES[schedule], "clip_norm": clip, "accumulate": parts, "label_smoothing": smoothing,
                    "steps": STEPS}
-            with open(scratch.path("jobs.json"), "w") as file:
-                json.dump([job], file)
             scratch.run("train", "model.onnx", *flags, "--clip-norm", clip)
-            process = subprocess.run([options.torch, ORACLE, scratch.path("jobs.json")], capture_output=True, text=True)
-            check(process.returncode == 0, f"the oracle failed: {process.stderr[-2000:]}")
-            expected, log = json.loads(process.stdout), steps(scratch.log())
+            expected, log = ask_oracle(options.torch, job), steps(scratch.log())
             check_close("losses", losses(log), expected["losses"], TOLERANCE)
             check_close("norms", [record["grad_norm"] for record in log], expected["norms"], TOLERANCE)
             if clip:

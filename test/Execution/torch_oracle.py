@@ -5,15 +5,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------=== #
-"""usage: torch_oracle.py JOBS.json
+"""usage: torch_oracle.py < JOBS
 
-Run by a Python that has PyTorch. A job says what phantom-run train was told, and where the parameters, the data and the
-rows of each step are (npz); its losses and gradient norms are printed as one JSON object. All in f64: models of tanh
-layers, dense or phantom, whose gradients are PyTorch's, and PyTorch's own optimizers, schedulers, losses and clipping.
+Run by a Python that has PyTorch. Each line of the input is a job, a JSON object: it says what phantom-run train was told, and
+where the parameters, the data and the rows of each step are (npz). It is answered with one line: its losses and gradient
+norms, or an error. All in f64: models of tanh layers, dense or phantom, whose gradients are PyTorch's, and PyTorch's own
+optimizers, schedulers, losses and clipping.
 """
 import json
 import math
 import sys
+import traceback
 
 import numpy as np
 import torch
@@ -36,11 +38,11 @@ class Mlp(torch.nn.Module):
             return torch.nn.functional.linear(y, get("weight"), get("bias"))
         local, compressor, decompressor = get("local"), get("compressor"), get("decompressor")
         ranks = len(local)
-        shards = y.chunk(ranks, dim=1)
-        ghosts = [shard @ compressor[j].T for j, shard in enumerate(shards)]
-        parts = [shards[j] @ local[j].T + sum(ghosts[i] @ decompressor[j, i] for i in range(ranks) if i != j)
-                 for j in range(ranks)]
-        return torch.cat(parts, dim=1) + get("bias")
+        shards = y.unflatten(1, (ranks, -1)).transpose(0, 1)
+        ghosts = shards @ compressor.mT
+        others = decompressor * (1 - torch.eye(ranks, dtype=torch.float64))[:, :, None, None]
+        parts = shards @ local.mT + torch.einsum("sbk,dskm->dbm", ghosts, others)
+        return parts.transpose(0, 1).flatten(1) + get("bias")
 
     def forward(self, y):
         for i in range(1, self.depth + 1):
@@ -106,11 +108,17 @@ def train(job):
     return {"losses": losses, "norms": norms}
 
 
+def answer(line):
+    try:
+        return train(json.loads(line))
+    except Exception:
+        return {"error": traceback.format_exc()}
+
+
 def main():
     torch.set_num_threads(1)
-    with open(sys.argv[1]) as file:
-        for job in json.load(file):
-            print(json.dumps(train(job)), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(line)), flush=True)
 
 
 if __name__ == "__main__":
