@@ -153,6 +153,20 @@ class Network:
         value, cotangent = LOSSES[loss](outputs, targets)
         return value, self.backward(parameters, saved, cotangent)
 
+    # What an arithmetic of lower precision does otherwise.
+
+    def factor(self, value):
+        """A factor of a matrix product, as the product takes it."""
+        return value
+
+    def gathered(self, ghosts):
+        """The ghosts [src, B, k] of all ranks, as each rank gets them."""
+        return ghosts
+
+    def summed(self, parts):
+        """The sum over the first dimension of the ghosts' gradients [dst, src, B, k]."""
+        return parts.sum(axis=0)
+
     def _shards(self, y):
         """[B, n] -> [p, B, m]."""
         return np.stack(np.split(y, self.ranks, axis=1))
@@ -160,32 +174,35 @@ class Network:
     def _linear(self, parameters, i, y):
         bias = parameters.get(f"fc{i}.bias", 0)
         if f"fc{i}.weight" in parameters:
-            return y @ parameters[f"fc{i}.weight"].T + bias, None
-        shards = self._shards(y)
-        z = shards @ parameters[f"fc{i}.local"].transpose(0, 2, 1)
+            return self.factor(y) @ self.factor(parameters[f"fc{i}.weight"]).T + bias, None
+        shards = self.factor(self._shards(y))
+        z = shards @ self.factor(parameters[f"fc{i}.local"]).transpose(0, 2, 1)
         ghosts = None
         if f"fc{i}.compressor" in parameters:
-            ghosts = shards @ parameters[f"fc{i}.compressor"].transpose(0, 2, 1)  # [src, B, k], then all-gather
-            z = z + np.einsum("sbk,dskm->dbm", ghosts, parameters[f"fc{i}.decompressor"], optimize=True)
+            ghosts = self.gathered(shards @ self.factor(parameters[f"fc{i}.compressor"]).transpose(0, 2, 1))
+            decompressor = self.factor(parameters[f"fc{i}.decompressor"])
+            z = z + np.einsum("sbk,dskm->dbm", self.factor(ghosts), decompressor, optimize=True)
         return np.concatenate(list(z), axis=1) + bias, ghosts
 
     def _linear_backward(self, parameters, gradients, i, y, ghosts, delta):
         if f"fc{i}.bias" in parameters:
             gradients[f"fc{i}.bias"] = delta.sum(axis=0)
+        y, delta = self.factor(y), self.factor(delta)
         if f"fc{i}.weight" in parameters:
             gradients[f"fc{i}.weight"] = delta.T @ y
-            return delta @ parameters[f"fc{i}.weight"]
+            return delta @ self.factor(parameters[f"fc{i}.weight"])
         shards, deltas = self._shards(y), self._shards(delta)
         gradients[f"fc{i}.local"] = deltas.transpose(0, 2, 1) @ shards
-        back = deltas @ parameters[f"fc{i}.local"]
+        back = deltas @ self.factor(parameters[f"fc{i}.local"])
         if ghosts is not None:
             own = np.arange(self.ranks)
-            gradient = np.einsum("sbk,dbm->dskm", ghosts, deltas, optimize=True)
+            gradient = np.einsum("sbk,dbm->dskm", self.factor(ghosts), deltas, optimize=True)
             gradient[own, own] = 0
             gradients[f"fc{i}.decompressor"] = gradient
-            gamma = np.einsum("dbm,dskm->sbk", deltas, parameters[f"fc{i}.decompressor"], optimize=True)
+            decompressor = self.factor(parameters[f"fc{i}.decompressor"])
+            gamma = self.factor(self.summed(np.einsum("dbm,dskm->dsbk", deltas, decompressor, optimize=True)))
             gradients[f"fc{i}.compressor"] = gamma.transpose(0, 2, 1) @ shards
-            back = back + gamma @ parameters[f"fc{i}.compressor"]
+            back = back + gamma @ self.factor(parameters[f"fc{i}.compressor"])
         return np.concatenate(list(back), axis=1)
 
 
