@@ -7,11 +7,11 @@
 # ===-----------------------------------------------------------------------=== #
 """--precision bf16 against the reference with the factors of its products rounded to bf16.
 
-The factors that are computed are sums, which differ in their last bits from the reference's. One that lies on the other side
-of the middle between two bf16 numbers is rounded otherwise, and then differs by up to 2⁻⁸. The first step's data are drawn so
-that no factor is that close to a middle, and so its loss, gradients and outputs are compared as tightly as those of f32.
-Over 20 steps there are such factors, some in 10⁴. Rounding the reference's own sums to f32 moves its losses by up to
-1.7e-4 of the largest, hence LOSSES_TOLERANCE."""
+The factors that are computed are sums, which differ in their last bits from the reference's. One that lies on the
+other side of the middle between two bf16 numbers is rounded otherwise, and then differs by up to 2⁻⁸. The first
+step's data are drawn so that no factor is that close to a middle, and so its loss, gradients and outputs are compared
+as tightly as those of f32. Over 20 steps there are such factors, some in 10⁴. Rounding the reference's own sums to
+f32 moves its losses by up to 1.7e-4 of the largest, hence LOSSES_TOLERANCE."""
 import contextlib
 import dataclasses
 import functools
@@ -22,6 +22,7 @@ import onnx
 from onnx import numpy_helper
 
 import encoded
+import example_runs
 import reference
 import safetensors
 from harness import (TOLERANCE, check, check_close, data, double, losses, prepared, reference_losses, train_flags,
@@ -33,7 +34,7 @@ BATCH, STEPS = 16, 20
 RATES = {"sgd": 0.1, "adam": 0.01}
 LOSS = "cross-entropy"
 LOSSES_TOLERANCE = 5e-4
-MARGIN = 2e-7  # of a factor from a middle, where the largest of its matrix is 1: more than the error of a short sum in f32
+MARGIN = 2e-7  # of a factor from a middle, the largest of its matrix being 1: more than the error of a short sum in f32
 DISTRIBUTIONS = (("phantom", 1), ("phantom", 2), ("phantom", 4), ("tensor", 2), ("tensor", 4), ("megatron", 2),
                  ("megatron", 4))
 
@@ -177,3 +178,5 @@ def cases(options):
     for strategy, ranks in (("phantom", 4), ("tensor", 2), ("megatron", 4)):
         yield f"precision/bf16-bits-{strategy}-p{ranks}", same_bits(strategy, ranks)
     yield "precision/bf16-model", saved_model
+    if not options.sanitize:
+        yield from example_runs.cases("precision/examples", "--precision", "bf16")
