@@ -32,8 +32,8 @@ class Oracle:
 
     def __init__(self, python):
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([python, ORACLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        text=True)
+        self.process = subprocess.Popen([python, ORACLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors, text=True)
         atexit.register(self.process.communicate)
 
     def answer(self, job):

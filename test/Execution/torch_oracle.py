@@ -7,10 +7,10 @@
 # ===-----------------------------------------------------------------------=== #
 """usage: torch_oracle.py < JOBS
 
-Run by a Python that has PyTorch. Each line of the input is a job, a JSON object: it says what phantom-run train was told, and
-where the parameters, the data and the rows of each step are (npz). It is answered with one line: its losses and gradient
-norms, or an error. All in f64: models of tanh layers, dense or phantom, whose gradients are PyTorch's, and PyTorch's own
-optimizers, schedulers, losses and clipping.
+Run by a Python that has PyTorch. Each line of the input is a job, a JSON object: it says what phantom-run train was
+told, and where the parameters, the data and the rows of each step are (npz). It is answered with one line: its losses
+and gradient norms, or an error. All in f64: models of tanh layers, dense or phantom, whose gradients are PyTorch's,
+and PyTorch's own optimizers, schedulers, losses and clipping.
 """
 import json
 import math
