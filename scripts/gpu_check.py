@@ -122,7 +122,7 @@ def exchange_seconds(path):
     events = events["traceEvents"] if isinstance(events, dict) else events
     times = {}
     for event in events:
-        if event.get("ph") == "X" and any(kind in event["name"] for kind in ("all_gather", "reduce_scatter", "all_reduce")):
+        if event.get("ph") == "X" and event.get("cat") == "exchange":
             times.setdefault(event["name"], []).append(event["dur"] * 1e-6)
     return {name: statistics.median(values) for name, values in times.items()}
 
