@@ -280,9 +280,9 @@ enum class ExchangeKind : uint8_t { AllGather, ReduceScatter, AllReduce, AllToAl
 ///  - ReduceScatter: part j of the window is rank j's full partial tensor; the
 ///    wait writes the sum over ranks, in rank order, of block `rank` to `destination` [outer, inner].
 ///  - AllReduce: likewise, the sum of all of it, to `destination` [outer * inner]; p does not divide it.
-///  - AllToAll: part j of the window is rank j's full tensor, outer is 1; the wait writes block `rank` of
-///  each
-///    part j to block j of `destination` [p, inner].
+///  - AllToAll: outer is 1, and part j of the window is rank j's full tensor; the
+///    wait writes block `rank` of each part j to block j of `destination`
+///    [p, inner].
 /// Reductions are of f32 or f64, the others of any type.
 struct Exchange {
   std::string name;
