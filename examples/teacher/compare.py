@@ -12,6 +12,7 @@ over the seeds."""
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -54,10 +55,11 @@ def contestants(folder):
         yield name, path, ["--strategy", "tensor", "--ranks", 1]
 
 
-def run(arguments, folder, model, flags, seed):
+def run(arguments, folder, name, model, flags, seed):
     """The summary, and (step, joules so far, held-out loss) of each evaluation."""
     data = lambda name: os.path.join(HERE, name)
-    log, summary = (os.path.join(folder, name) for name in ("log.jsonl", "summary.json"))
+    file_name = re.sub("[^a-z0-9]+", "-", f"{name} seed {seed}")
+    log, summary = (os.path.join(folder, f"{file_name}.{kind}") for kind in ("jsonl", "json"))
     command = [os.path.join(arguments.tools_dir, "phantom-run"), "train", model, *flags, "--init", "random", "--inputs",
                data("train_inputs.npy"), "--targets", data("train_targets.npy"), "--eval-inputs",
                data("test_inputs.npy"), "--eval-targets", data("test_targets.npy"), "--loss", "mse", "--optimizer",
@@ -79,7 +81,7 @@ def run(arguments, folder, model, flags, seed):
 
 
 def row(arguments, folder, name, model, flags):
-    results = [run(arguments, folder, model, flags, seed) for seed in arguments.seeds]
+    results = [run(arguments, folder, name, model, flags, seed) for seed in arguments.seeds]
     losses = [evaluations[-1][2] for _, evaluations in results]
     reached = [next(((step, joules) for step, joules, loss in evaluations if loss <= arguments.target), None)
                for _, evaluations in results]
@@ -108,6 +110,7 @@ def main():
     parser.add_argument("--target", type=float, default=0.05, help="held-out loss to which energy is counted")
     parser.add_argument("--eval-every", type=int, default=50)
     parser.add_argument("--json", help="also write the rows to this file")
+    parser.add_argument("--logs", help="keep the logs and summaries of the runs in this folder, for phantom-run report")
     arguments = parser.parse_args()
     if arguments.steps % arguments.eval_every:
         parser.error("--eval-every must divide --steps: the last step is evaluated")
@@ -115,8 +118,10 @@ def main():
           "steps, energy")
     lines = []
     with tempfile.TemporaryDirectory(prefix="phantom-teacher-") as folder:
+        logs = arguments.logs or folder
+        os.makedirs(logs, exist_ok=True)
         for name, model, flags in contestants(folder):
-            lines.append(row(arguments, folder, name, model, flags))
+            lines.append(row(arguments, logs, name, model, flags))
             show(lines[-1], len(arguments.seeds))
     if arguments.json:
         with open(arguments.json, "w") as file:
