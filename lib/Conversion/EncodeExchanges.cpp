@@ -78,6 +78,9 @@ bool makesGradients(func::FuncOp function) {
   return false;
 }
 
+/// Dropouts count theirs from 0, under the same key.
+constexpr int64_t kFirstSite = int64_t(1) << 31;
+
 /// Encodes the exchanges of one function.
 class Encoder {
 public:
@@ -107,7 +110,7 @@ private:
   func::FuncOp function;
   WireEncoding encoding;
   OpBuilder b;
-  int64_t sites = 0;
+  int64_t site = kFirstSite;
 };
 
 } // namespace
@@ -141,8 +144,8 @@ Value Encoder::gather(Value own, const Place &place) {
                                    ValueRange(), IntegerAttr());
   SmallVector<int64_t> gathered(tensorType(encoded).getShape());
   gathered.front() = place.ranks;
-  encoded = AllGatherOp::create(b, place.loc, tensorType(encoded).clone(gathered), encoded, b.getI64IntegerAttr(0),
-                                place.mesh, place.axis);
+  encoded = AllGatherOp::create(b, place.loc, tensorType(encoded).clone(gathered), encoded,
+                                b.getI64IntegerAttr(0), place.mesh, place.axis);
   gathered.back() = shape.back();
   Value decoded =
       DecodeOp::create(b, place.loc, RankedTensorType::get(gathered, b.getF32Type()), encoded, encoding);
@@ -164,8 +167,9 @@ Value Encoder::reduceScatter(Value part, const Place &place) {
   blocks = reshape(b, place.loc, blocks, blockShape(place.ranks, shape));
   RankedTensorType type = tensorType(blocks);
   SmallVector<Value> random = counter();
-  IntegerAttr site = random.empty() ? IntegerAttr() : b.getI64IntegerAttr(sites++);
-  Value encoded = EncodeOp::create(b, place.loc, encodedType(type, encoding), blocks, encoding, random, site);
+  IntegerAttr number = random.empty() ? IntegerAttr() : b.getI64IntegerAttr(site++);
+  Value encoded =
+      EncodeOp::create(b, place.loc, encodedType(type, encoding), blocks, encoding, random, number);
   encoded = AllToAllOp::create(b, place.loc, encoded.getType(), encoded, place.mesh, place.axis);
   Value decoded = DecodeOp::create(b, place.loc, type, encoded, encoding);
   auto summed = RankedTensorType::get(type.getShape().drop_front(), type.getElementType());

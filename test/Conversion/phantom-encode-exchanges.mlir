@@ -38,11 +38,11 @@ func.func @ghosts(%g: tensor<4x64xf32>) -> tensor<16x64xf32> {
 // CHECK-SAME: %[[KEY:[^:]+]]: tensor<i64> {phantom.scalar = "dropout_key"}
 // CHECK: phantom.encode %{{.+}} <int8> : tensor<1x4x64xf32>
 // CHECK: %[[B:.+]] = phantom.reshape %{{.+}} : tensor<16x64xf32> -> tensor<4x4x64xf32>
-// CHECK-NEXT: %[[E:.+]] = phantom.encode %[[B]] <int8> counter(%[[KEY]], %[[STEP]] : tensor<i64>, tensor<i64>) {site = 0 : i64} : tensor<4x4x64xf32> -> tensor<4x4x68xi8>
+// CHECK-NEXT: %[[E:.+]] = phantom.encode %[[B]] <int8> counter(%[[KEY]], %[[STEP]] : tensor<i64>, tensor<i64>) {site = 2147483648 : i64} : tensor<4x4x64xf32> -> tensor<4x4x68xi8>
 // CHECK-NEXT: %[[A:.+]] = phantom.all_to_all %[[E]] on @mesh "phantom" : tensor<4x4x68xi8>
 // CHECK-NEXT: %[[D:.+]] = phantom.decode %[[A]] <int8> : tensor<4x4x68xi8> -> tensor<4x4x64xf32>
 // CHECK-NEXT: phantom.reduce_sum %[[D]] [0] : tensor<4x4x64xf32> -> tensor<4x64xf32>
-// CHECK: phantom.encode %{{.+}} <int8> counter(%[[KEY]], %[[STEP]] : tensor<i64>, tensor<i64>) {site = 1 : i64}
+// CHECK: phantom.encode %{{.+}} <int8> counter(%[[KEY]], %[[STEP]] : tensor<i64>, tensor<i64>) {site = 2147483649 : i64}
 // CHECK: phantom.all_reduce %{{.+}} : tensor<4x64xf32> -> tensor<4x64xf32>
 func.func @gradients(%g: tensor<4x64xf32>, %t: tensor<16x64xf32>, %w: tensor<4x64xf32>, %step: tensor<i64> {phantom.scalar = "step"})
     -> (tensor<16x64xf32>, tensor<4x64xf32>, tensor<4x64xf32>, tensor<4x64xf32> {phantom.gradient = @w}) {

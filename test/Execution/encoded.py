@@ -57,7 +57,7 @@ class Exchanges:
         self.begin(None)
 
     def begin(self, step):
-        self.step, self.site = step, 0
+        self.step, self.site = step, 2**31
 
     def gather(self, blocks):
         """[p, rows, columns], a block of each rank."""

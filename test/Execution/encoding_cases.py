@@ -137,7 +137,7 @@ def results_of(network, parameters, x, t, parts=1):
 def expected_results(strategy, ranks, encoding, parts=1):
     """(seed, results) of the first data on which no rounding depends on last bits."""
     for seed in range(100):
-        rng, network = np.random.default_rng(seed), encoded_network(strategy, ranks, encoding)
+        rng, network = np.random.default_rng(seed), encoded_network(strategy, ranks, encoding, SEED)
         parameters = network.random_parameters(rng, np.float32)
         x, t = data(rng, network, BATCH, LOSS)
         results = results_of(network, parameters, x, t, parts)
