@@ -37,4 +37,20 @@ module @kernels {
     }
     return
   }
+
+  // Conversions of bf16 are integer arithmetic: the C library of most systems has no function for them.
+  // CHECK-LABEL: llvm.func @narrow
+  // CHECK-NOT: llvm.fptrunc
+  // CHECK-NOT: llvm.fpext
+  // CHECK: llvm.return
+  func.func @narrow(%x: memref<32xf32> {llvm.noalias}, %y: memref<32xbf16> {llvm.noalias}, %z: memref<32xf32> {llvm.noalias}) {
+    linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+        ins(%x : memref<32xf32>) outs(%y, %z : memref<32xbf16>, memref<32xf32>) {
+    ^bb0(%a: f32, %b: bf16, %c: f32):
+      %n = arith.truncf %a : f32 to bf16
+      %w = arith.extf %n : bf16 to f32
+      linalg.yield %n, %w : bf16, f32
+    }
+    return
+  }
 }

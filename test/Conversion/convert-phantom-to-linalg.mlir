@@ -210,3 +210,76 @@ func.func @scaled_update(%w: tensor<4xf32>, %g: tensor<4xf32>, %lr: tensor<f32>,
       : (tensor<4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>, tensor<f32>) -> (tensor<4xf32>, tensor<4xf32>)
   return %u#0, %u#1 : tensor<4xf32>, tensor<4xf32>
 }
+
+// The bytes of a row, and those of its scale behind them. To the nearest.
+// CHECK-LABEL: func @encode_int8
+// CHECK-SAME: %[[X:[^:]+]]: tensor<2x4x8xf32>
+func.func @encode_int8(%x: tensor<2x4x8xf32>) -> (tensor<2x4x12xi8>, tensor<2x4x8xf32>) {
+  // CHECK: %[[LARGEST:.+]] = linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "reduction"]} ins(%[[X]] : tensor<2x4x8xf32>)
+  // CHECK: math.absf
+  // CHECK: arith.maximumf
+  // CHECK: %[[E:.+]] = linalg.generic
+  // CHECK: %[[ROW:.+]] = tensor.extract %[[LARGEST]]
+  // CHECK: %[[SCALE:.+]] = arith.divf %[[ROW]], %{{.+}} : f32
+  // CHECK: %[[ISVALUE:.+]] = arith.cmpi slt
+  // CHECK-NOT: arith.xori
+  // CHECK: math.roundeven
+  // CHECK: %[[NUMBER:.+]] = arith.fptosi
+  // CHECK: %[[BYTE:.+]] = arith.select %[[ISVALUE]], %{{.+}}, %{{.+}} : i32
+  // CHECK: arith.trunci %[[BYTE]] : i32 to i8
+  %e = phantom.encode %x <int8> : tensor<2x4x8xf32> -> tensor<2x4x12xi8>
+  // CHECK: %[[SCALES:.+]] = linalg.generic
+  // CHECK-COUNT-4: tensor.extract %[[E]]
+  // CHECK: arith.bitcast %{{.+}} : i32 to f32
+  // CHECK: linalg.generic {{.*}} ins(%[[SCALES]] : tensor<2x4xf32>)
+  // CHECK: %[[Q:.+]] = arith.sitofp %{{.+}} : i8 to f32
+  // CHECK: arith.mulf %[[Q]], %{{.+}} : f32
+  %d = phantom.decode %e <int8> : tensor<2x4x12xi8> -> tensor<2x4x8xf32>
+  return %e, %d : tensor<2x4x12xi8>, tensor<2x4x8xf32>
+}
+
+// At random, with bits of the element among those of all ranks.
+// CHECK-LABEL: func @encode_at_random
+// CHECK-SAME: %[[RANK:[^:]+]]: tensor<i64> {phantom.scalar = "rank"}
+func.func @encode_at_random(%x: tensor<2x4x8xf32>, %key: tensor<i64>, %step: tensor<i64>) -> (tensor<2x4x12xi8>, tensor<2x4x8xbf16>) {
+  // CHECK: tensor.extract %[[RANK]][] : tensor<i64>
+  // CHECK-COUNT-20: arith.xori
+  // CHECK: math.floor
+  %e = phantom.encode %x <int8> counter(%key, %step : tensor<i64>, tensor<i64>) {site = 0 : i64} : tensor<2x4x8xf32> -> tensor<2x4x12xi8>
+  // CHECK-COUNT-20: arith.xori
+  // CHECK: %[[RAW:.+]] = arith.bitcast %{{.+}} : f32 to i32
+  // CHECK: %[[BITS:.+]] = arith.addi %[[RAW]], %{{.+}} : i32
+  // CHECK: arith.shrui %[[BITS]]
+  // CHECK: arith.bitcast %{{.+}} : i16 to bf16
+  // CHECK: arith.cmpf uno
+  %f = phantom.encode %x <bf16> counter(%key, %step : tensor<i64>, tensor<i64>) {site = 1 : i64} : tensor<2x4x8xf32> -> tensor<2x4x8xbf16>
+  return %e, %f : tensor<2x4x12xi8>, tensor<2x4x8xbf16>
+}
+
+// CHECK-LABEL: func @encode_bf16
+// FUSED-LABEL: func @encode_bf16
+// FUSED: linalg.generic
+// FUSED-NEXT: ^bb0
+// FUSED-NEXT: arith.negf
+// FUSED-NEXT: arith.truncf {{.*}} : f32 to bf16
+func.func @encode_bf16(%x: tensor<2x4x8xf32>) -> (tensor<2x4x8xbf16>, tensor<2x4x8xf32>) {
+  // CHECK: arith.negf
+  %y = arith.negf %x : tensor<2x4x8xf32>
+  // CHECK: arith.truncf %{{.+}} : f32 to bf16
+  %e = phantom.encode %y <bf16> : tensor<2x4x8xf32> -> tensor<2x4x8xbf16>
+  // CHECK: arith.extf %{{.+}} : bf16 to f32
+  %d = phantom.decode %e <bf16> : tensor<2x4x8xbf16> -> tensor<2x4x8xf32>
+  return %e, %d : tensor<2x4x8xbf16>, tensor<2x4x8xf32>
+}
+
+// Plain loops widen factors of bf16.
+// REFERENCE-LABEL: func @gemm_bf16
+// REFERENCE: %[[A:.+]] = arith.extf %{{.+}} : bf16 to f32
+// REFERENCE: %[[B:.+]] = arith.extf %{{.+}} : bf16 to f32
+// REFERENCE: %[[P:.+]] = arith.mulf %[[A]], %[[B]] : f32
+// REFERENCE: arith.addf %{{.+}}, %[[P]] : f32
+func.func @gemm_bf16(%a: tensor<2x3xbf16>, %b: tensor<3x5xbf16>) -> tensor<2x5xf32> {
+  %e = tensor.empty() : tensor<2x5xf32>
+  %c = phantom.gemm ins(%a, %b : tensor<2x3xbf16>, tensor<3x5xbf16>) outs(%e : tensor<2x5xf32>) -> tensor<2x5xf32>
+  return %c : tensor<2x5xf32>
+}
