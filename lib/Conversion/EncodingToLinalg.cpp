@@ -136,7 +136,8 @@ Value encodeInt8(PatternRewriter &rewriter, EncodeOp op) {
     place = arith::SelectOp::create(b, isValue, zero, place);
     Value x = tensor::ExtractOp::create(b, op.getInput(), element);
     Value random = op.isStochastic() ? createRandomBits(n, op, element) : Value();
-    Value byte = arith::SelectOp::create(b, isValue, quantize(b, x, scale, random), byteOf(b, scale, place));
+    Value number = quantize(b, x, scale, random), ofScale = byteOf(b, scale, place);
+    Value byte = arith::SelectOp::create(b, isValue, number, ofScale);
     return arith::TruncIOp::create(b, b.getI8Type(), byte);
   };
   return createComputed(rewriter, op.getLoc(), tensorTypeOf(op.getEncoded()), body);

@@ -37,7 +37,8 @@ struct GemmToLinalg : OpRewritePattern<GemmOp> {
     };
     auto multiplyAdd = [](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
       Scalars s(b, v[2].getType());
-      return {s.add(v[2], s.mul(s.cast(v[0], s.type), s.cast(v[1], s.type)))};
+      Value left = s.cast(v[0], s.type), right = s.cast(v[1], s.type);
+      return {s.add(v[2], s.mul(left, right))};
     };
     Value init = op.getAccumulate() ? op.getC() : createFilled(rewriter, loc, type, 0);
     Value product =

@@ -274,9 +274,9 @@ func.func @encode_bf16(%x: tensor<2x4x8xf32>) -> (tensor<2x4x8xbf16>, tensor<2x4
 
 // Plain loops widen factors of bf16.
 // REFERENCE-LABEL: func @gemm_bf16
-// REFERENCE: %[[A:.+]] = arith.extf %{{.+}} : bf16 to f32
-// REFERENCE: %[[B:.+]] = arith.extf %{{.+}} : bf16 to f32
-// REFERENCE: %[[P:.+]] = arith.mulf %[[A]], %[[B]] : f32
+// REFERENCE: %[[A:[^ ]+]] = arith.extf %{{.+}} : bf16 to f32
+// REFERENCE: %[[B:[^ ]+]] = arith.extf %{{.+}} : bf16 to f32
+// REFERENCE: %[[P:[^ ]+]] = arith.mulf %[[A]], %[[B]] : f32
 // REFERENCE: arith.addf %{{.+}}, %[[P]] : f32
 func.func @gemm_bf16(%a: tensor<2x3xbf16>, %b: tensor<3x5xbf16>) -> tensor<2x5xf32> {
   %e = tensor.empty() : tensor<2x5xf32>
