@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
@@ -43,12 +44,30 @@ static void normalizeLogarithms(Operation *kernels) {
   }
 }
 
+/// Where the CPU has no bf16, LLVM moves values of it through f32, and back by a function that no library
+/// has. What is left of bf16 is only moved: as its bits.
+static void moveBFloat16AsBits(Operation *kernels) {
+  Type i16 = IntegerType::get(kernels->getContext(), 16);
+  AttrTypeReplacer replacer;
+  replacer.addReplacement([i16](BFloat16Type) { return i16; });
+  replacer.addReplacement([i16](FloatAttr value) -> Attribute {
+    if (!value.getType().isBF16())
+      return value;
+    return IntegerAttr::get(i16, value.getValue().bitcastToAPInt());
+  });
+  replacer.recursivelyReplaceElementsIn(kernels, /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+}
+
 LogicalResult mlir::phantom::expandArithmetic(Operation *kernels) {
   normalizeLogarithms(kernels);
   RewritePatternSet patterns(kernels->getContext());
   populateMathPolynomialApproximationPatterns(patterns);
   arith::populateExpandBFloat16Patterns(patterns);
-  return applyPatternsGreedily(kernels, std::move(patterns));
+  if (failed(applyPatternsGreedily(kernels, std::move(patterns))))
+    return failure();
+  moveBFloat16AsBits(kernels);
+  return success();
 }
 
 void mlir::phantom::addLoopsToLLVMPasses(OpPassManager &pm) {

@@ -217,6 +217,20 @@ def on_double(strategy, ranks, encoding):
     return run
 
 
+def odd_rows(encoding):
+    """Rows of 13 elements, which no vector holds: one element at a time, as a double of a GPU has them."""
+
+    def run(options):
+        with encoded_case(options, "phantom", 4, encoding) as (scratch, flags, _):
+            train = train_flags(13, LOSS, "sgd", RATE, STEPS)
+            scratch.run("train", *flags, *train)
+            expected = losses(scratch.log())
+            scratch.run("train", *flags, *train, "--device", "sim")
+            check_close("losses", losses(scratch.log()), expected)
+
+    return run
+
+
 def same_bits(strategy, ranks, encoding):
     """Two runs with one seed; another seed rounds otherwise."""
 
@@ -274,6 +288,8 @@ def cases(options):
         yield f"encoding/infer-{name}", inference(strategy, ranks, encoding)
         yield f"encoding/sim-{name}", on_double(strategy, ranks, encoding)
         yield f"encoding/bits-{name}", same_bits(strategy, ranks, encoding)
+    for encoding in ENCODINGS:
+        yield f"encoding/odd-rows-{encoding}", odd_rows(encoding)
     for ranks in (2, 4):
         yield f"encoding/traffic-p{ranks}", traffic(ranks)
     yield "encoding/accumulated", accumulation
