@@ -25,6 +25,7 @@ DOCUMENTS = {
     "docs/Tutorial.md": ".",
     "docs/Embedding.md": ".",
     "docs/Convert.md": "examples/digits",
+    "docs/Precision.md": "examples/digits",
     "docs/Report.md": "examples/digits",
     "docs/onnx.md": "examples/digits",
     "examples/digits/README.md": "examples/digits",
