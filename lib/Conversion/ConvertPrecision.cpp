@@ -26,6 +26,8 @@ using namespace mlir::phantom;
 
 namespace {
 
+RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
 APFloat widened(APFloat value) {
   bool losesInfo = false;
   value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
@@ -46,6 +48,14 @@ struct ConvertPrecisionPass : phantom::impl::PhantomConvertPrecisionBase<Convert
 private:
   /// Rounds what GEMMs multiply, each value once: before the first GEMM that takes it.
   static void narrowFactors(func::FuncOp function) {
+    // Products of activations are no GEMMs: they take the rounded values as f32.
+    for (auto matmul : llvm::to_vector(function.getOps<MatmulOp>()))
+      for (OpOperand *factor : {&matmul.getLhsMutable(), &matmul.getRhsMutable()}) {
+        OpBuilder b(matmul);
+        if (tensorType(factor->get()).getElementType().isF32())
+          factor->set(CastOp::create(b, matmul.getLoc(), factor->get().getType(), factor->get(),
+                                     NarrowFloatAttr::get(b.getContext(), NarrowFloat::BF16)));
+      }
     llvm::DenseMap<Value, Value> narrowed;
     for (auto gemm : llvm::to_vector(function.getOps<GemmOp>())) {
       if (!gemm.getResult() || !getElementTypeOrSelf(gemm.getA()).isF32())
@@ -54,7 +64,7 @@ private:
         Value &narrow = narrowed[factor->get()];
         if (!narrow) {
           OpBuilder b(gemm);
-          auto type = cast<RankedTensorType>(factor->get().getType());
+          RankedTensorType type = tensorType(factor->get());
           narrow = arith::TruncFOp::create(b, gemm.getLoc(), type.clone(b.getBF16Type()), factor->get());
         }
         factor->set(narrow);

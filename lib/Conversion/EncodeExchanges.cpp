@@ -11,6 +11,7 @@
 #include "phantom/Conversion/Passes.h"
 #include "phantom/Dialect/Phantom/IR/Phantom.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <numeric>
@@ -52,20 +53,34 @@ Value moveDim(OpBuilder &b, Location loc, Value value, int64_t from, int64_t to)
   return TransposeOp::create(b, loc, type, value, permutation);
 }
 
-/// Statistics and sums of samples are small, and what is made of them is not linear in them.
-bool isStatistics(Value value) {
-  return isa_and_nonnull<StatisticsOp, NormalizeSumsOp, ReduceSumOp>(value.getDefiningOp());
+bool isMoveOrSum(Operation *op) {
+  return op->hasTrait<OpTrait::Elementwise>() || isa<ReshapeOp, TransposeOp>(op);
+}
+
+/// Statistics and sums of samples are small, and what is made of them is not linear in them; parameters are
+/// used by every sample.
+bool isKeptExact(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    return static_cast<bool>(function.getArgAttr(argument.getArgNumber(), PhantomDialect::kParameter));
+  }
+  Operation *op = value.getDefiningOp();
+  if (isa<arith::AddFOp, ReshapeOp, TransposeOp>(op))
+    return llvm::all_of(op->getOperands(), isKeptExact);
+  return isa<StatisticsOp, NormalizeSumsOp, ReduceSumOp>(op);
 }
 
 /// Whether `value`, perhaps scaled or in another shape, is a gradient for an optimizer.
 bool isOfParameter(Value value) {
   return llvm::any_of(value.getUses(), [](OpOperand &use) {
     Operation *user = use.getOwner();
-    if (isa<func::ReturnOp>(user))
-      return static_cast<bool>(user->getParentOfType<func::FuncOp>().getResultAttr(
-          use.getOperandNumber(), PhantomDialect::kGradient));
-    bool moves = user->hasTrait<OpTrait::Elementwise>() || isa<ReshapeOp, TransposeOp>(user);
-    return isa<UpdateOp, SquaredNormOp>(user) || (moves && isOfParameter(user->getResult(0)));
+    if (isa<func::ReturnOp>(user)) {
+      auto function = user->getParentOfType<func::FuncOp>();
+      unsigned result = use.getOperandNumber();
+      return function.getResultAttr(result, PhantomDialect::kGradient) ||
+             function.getResultAttr(result, PhantomDialect::kUpdated);
+    }
+    return isa<UpdateOp, SquaredNormOp>(user) || (isMoveOrSum(user) && isOfParameter(user->getResult(0)));
   });
 }
 
@@ -177,12 +192,17 @@ Value Encoder::reduceScatter(Value part, const Place &place) {
   return reshape(b, place.loc, sum, shape);
 }
 
-/// Whether `op` was an exchange to encode; it is gone then.
+/// Whether what `exchange` carries may be rounded.
+static bool mayBeEncoded(Operation *exchange) {
+  Value input = exchange->getOperand(0);
+  return tensorType(input).getElementType().isF32() && !isKeptExact(input) &&
+         !isOfParameter(exchange->getResult(0));
+}
+
+/// Whether the encoding pays for `op`; it is gone then.
 bool Encoder::encode(Operation &op) {
   Value input = op.getOperand(0), result;
   ArrayRef<int64_t> shape = tensorType(input).getShape();
-  if (!tensorType(input).getElementType().isF32() || isStatistics(input))
-    return false;
   b.setInsertionPoint(&op);
   SmallVector<int64_t> block(shape);
   if (auto exchange = dyn_cast<AllGatherOp>(op); exchange && isWorthwhile(block)) {
@@ -192,7 +212,7 @@ bool Encoder::encode(Operation &op) {
     block[place.dim] /= place.ranks;
     if (isWorthwhile(block))
       result = reduceScatter(input, place);
-  } else if (auto exchange = dyn_cast<AllReduceOp>(op); exchange && !isOfParameter(exchange.getOutput())) {
+  } else if (auto exchange = dyn_cast<AllReduceOp>(op)) {
     const int64_t ranks = exchange.getRanks();
     const auto *divided = llvm::find_if(block, [&](int64_t extent) { return extent % ranks == 0; });
     if (divided == block.end())
@@ -220,9 +240,13 @@ static double bytesOf(func::FuncOp function) {
 void Encoder::run() {
   const double before = bytesOf(function);
   int64_t encoded = 0, kept = 0;
-  for (Operation &op : llvm::make_early_inc_range(function.getBody().front()))
+  // Decided before any is encoded: the sums that an encoding adds are no statistics.
+  SmallVector<std::pair<Operation *, bool>> exchanges;
+  for (Operation &op : function.getBody().front())
     if (isa<AllGatherOp, ReduceScatterOp, AllReduceOp>(op))
-      ++(encode(op) ? encoded : kept);
+      exchanges.push_back({&op, mayBeEncoded(&op)});
+  for (auto [exchange, may] : exchanges)
+    ++(may && encode(*exchange) ? encoded : kept);
   if (encoded + kept == 0)
     return;
   mlir::emitRemark(function.getLoc())

@@ -33,8 +33,8 @@ Value createRandomBits(Integers &n, EncodeOp op, ArrayRef<Value> indices) {
     Value inner = arith::IndexCastOp::create(n.b, n.b.getI64Type(), position);
     index = arith::AddIOp::create(n.b, arith::MulIOp::create(n.b, index, n.wide(extent)), inner);
   }
-  return createPhilox(n, scalar(op.getCounter()[0]), index, scalar(op.getCounter()[1]),
-                      static_cast<uint32_t>(*op.getSite()));
+  Value key = scalar(op.getCounter()[0]), step = scalar(op.getCounter()[1]);
+  return createPhilox(n, key, index, step, static_cast<uint32_t>(*op.getSite()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -94,7 +94,7 @@ Value createLargest(PatternRewriter &rewriter, EncodeOp op) {
       .front();
 }
 
-/// round(x / scale), as i32. NaNs become some number: their scale is one, too.
+/// round(x / scale), as i32; some number where the scale is NaN.
 Value quantize(ImplicitLocOpBuilder &b, Value x, Value scale, Value random) {
   Scalars s(b, x.getType());
   Integers n(b);
@@ -126,7 +126,9 @@ Value encodeInt8(PatternRewriter &rewriter, EncodeOp op) {
     Integers n(b);
     Scalars s(b, b.getF32Type());
     Value row = tensor::ExtractOp::create(b, largest, ValueRange(indices).drop_back());
-    Value scale = s.div(row, s.constant(kLargest));
+    // NaN of a row with infinities, too.
+    Value zeroOrNan = s.sub(row, row), quotient = s.div(row, s.constant(kLargest));
+    Value scale = s.add(quotient, zeroOrNan);
     Value end = arith::ConstantIndexOp::create(b, columns), zero = arith::ConstantIndexOp::create(b, 0);
     Value isValue = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, indices.back(), end);
     // Also computed for the bytes of the scale, of some element of the row: no branch.

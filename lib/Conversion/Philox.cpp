@@ -27,7 +27,8 @@ static Value exclusiveOr(Integers &n, Value x, Value y, Value z) {
 }
 
 static Value product(Integers &n, uint32_t factor, Value value) {
-  return arith::MulIOp::create(n.b, n.wide(factor), arith::ExtUIOp::create(n.b, n.b.getI64Type(), value));
+  Value constant = n.wide(factor), wide = arith::ExtUIOp::create(n.b, n.b.getI64Type(), value);
+  return arith::MulIOp::create(n.b, constant, wide);
 }
 
 Value mlir::phantom::createPhilox(Integers &n, Value key, Value index, Value step, uint32_t site) {

@@ -40,3 +40,13 @@ func.func @products(%x: tensor<8x4xf32>, %w: tensor<6x4xf32>, %v: tensor<6xf32>)
   %g = phantom.gemm ins(%y, %x : tensor<8x6xf32>, tensor<8x4xf32>) outs(%f : tensor<6x4xf32>) {transpose_a} -> tensor<6x4xf32>
   return %y, %g : tensor<8x6xf32>, tensor<6x4xf32>
 }
+
+// A product of two activations takes rounded values, too.
+// BF16-LABEL: func @attention
+// BF16-NEXT: %[[A:.+]] = phantom.cast %{{.+}} rounded <bf16> : tensor<2x4x8xf32> -> tensor<2x4x8xf32>
+// BF16-NEXT: %[[B:.+]] = phantom.cast %{{.+}} rounded <bf16> : tensor<2x8x3xf32> -> tensor<2x8x3xf32>
+// BF16-NEXT: phantom.matmul %[[A]], %[[B]]
+func.func @attention(%a: tensor<2x4x8xf32>, %b: tensor<2x8x3xf32>) -> tensor<2x4x3xf32> {
+  %c = phantom.matmul %a, %b : (tensor<2x4x8xf32>, tensor<2x8x3xf32>) -> tensor<2x4x3xf32>
+  return %c : tensor<2x4x3xf32>
+}

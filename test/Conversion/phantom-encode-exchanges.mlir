@@ -9,6 +9,8 @@
 // REMARK: remark: @samples: 1 exchanges carry int8, 0 are as they were:
 // REMARK: remark: @sums: 2 exchanges carry int8, 1 are as they were:
 // REMARK: remark: @left: 0 exchanges carry int8, 5 are as they were:
+// REMARK: remark: @parameters: 0 exchanges carry int8, 3 are as they were:
+// REMARK: remark: @sums_of_statistics: 1 exchanges carry int8, 2 are as they were:
 // REMARK-NOT: remark
 
 // F32-NOT: phantom.encode
@@ -100,4 +102,34 @@ func.func @left(%v: tensor<8xf32>, %d: tensor<2x8xf64>, %x: tensor<8x16xf32>, %c
   %f = phantom.all_gather %c dim 0 on @mesh "phantom" : tensor<8x1xf32> -> tensor<32x1xf32>
   %g = phantom.all_gather %i dim 0 on @mesh "phantom" : tensor<2x8xi64> -> tensor<8x8xi64>
   return %a, %b, %e, %f, %g : tensor<32xf32>, tensor<8x8xf64>, tensor<4x3x8xf32>, tensor<32x1xf32>, tensor<8x8xi64>
+}
+
+// Parameters and their gradients, of this batch or summed up over parts of a step, however they travel.
+// CHECK-LABEL: func @parameters
+// CHECK-NOT: phantom.encode
+// CHECK: return
+func.func @parameters(%w: tensor<8x64xf32> {phantom.parameter = @w}, %g: tensor<8x64xf32>, %d: tensor<8x64xf32>, %s: tensor<8x256xf32>)
+    -> (tensor<256x8xf32>, tensor<8x256xf32> {phantom.updated = @w.gradient_sum}, tensor<8x64xf32> {phantom.gradient = @w}) {
+  %t = phantom.transpose %w [1, 0] : tensor<8x64xf32> -> tensor<64x8xf32>
+  %a = phantom.all_gather %t dim 0 on @mesh "phantom" : tensor<64x8xf32> -> tensor<256x8xf32>
+  %b = phantom.all_gather %g dim 1 on @mesh "phantom" : tensor<8x64xf32> -> tensor<8x256xf32>
+  %c = arith.addf %s, %b : tensor<8x256xf32>
+  %e = phantom.all_reduce %d on @mesh "phantom" : tensor<8x64xf32> -> tensor<8x64xf32>
+  return %a, %c, %e : tensor<256x8xf32>, tensor<8x256xf32>, tensor<8x64xf32>
+}
+
+// A sum of statistics is one, too; what an encoded reduction sums up is not.
+// CHECK-LABEL: func @sums_of_statistics
+// CHECK: phantom.all_reduce %{{.+}} : tensor<8x64xf32>
+// CHECK: phantom.encode
+// CHECK: phantom.all_to_all
+// CHECK: phantom.all_gather %{{.+}} : tensor<32xf32>
+func.func @sums_of_statistics(%x: tensor<8x64x4xf32>, %p: tensor<128x64xf32>) -> (tensor<8x64xf32>, tensor<32x64xf32>, tensor<128xf32>) {
+  %a = phantom.reduce_sum %x [2] : tensor<8x64x4xf32> -> tensor<8x64xf32>
+  %b = arith.addf %a, %a : tensor<8x64xf32>
+  %c = phantom.all_reduce %b on @mesh "phantom" : tensor<8x64xf32> -> tensor<8x64xf32>
+  %s = phantom.reduce_scatter %p dim 0 on @mesh "phantom" : tensor<128x64xf32> -> tensor<32x64xf32>
+  %v = phantom.reduce_sum %s [1] : tensor<32x64xf32> -> tensor<32xf32>
+  %w = phantom.all_gather %v dim 0 on @mesh "phantom" : tensor<32xf32> -> tensor<128xf32>
+  return %c, %s, %w : tensor<8x64xf32>, tensor<32x64xf32>, tensor<128xf32>
 }

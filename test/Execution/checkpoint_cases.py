@@ -24,12 +24,13 @@ KILLS = 50
 
 
 @contextlib.contextmanager
-def compiled(options, strategy="phantom", ranks=2, optimizer="sgd"):
+def compiled(options, strategy="phantom", ranks=2, optimizer="sgd", *flags):
     """A scratch folder with `compiled`, and the flags to train it."""
     network = Network([64, 64, 32, 64], "gelu", True, ranks, 4, frozenset([2]) if ranks > 1 else frozenset())
     with prepared(options, network, "mse", batch=ROWS) as (scratch, *_):
         process = scratch.tool("phantom-run", "compile", "model.onnx", *strategy_flags(network, strategy), "--loss", "mse",
-                               "--optimizer", optimizer, "--batch-size", BATCH, "--commands", "train", "-o", "compiled")
+                               "--optimizer", optimizer, "--batch-size", BATCH, "--commands", "train", "-o", "compiled",
+                               *flags)
         check(process.returncode == 0, process.stderr)
         yield scratch, ["train", "compiled", "--inputs", "x.npy", "--targets", "t.npy", "--learning-rate", "0.01", "--seed",
                         "3", "--quiet"]
@@ -44,11 +45,11 @@ def checkpoints(scratch, folder="checkpoints"):
     return sorted(os.listdir(scratch.path(folder)))
 
 
-def goes_on(strategy, ranks, optimizer, *schedule):
+def goes_on(strategy, ranks, optimizer, *schedule, compilation=()):
     """2k steps in one go, and in two runs, the second of which writes a checkpoint now and then."""
 
     def run(options):
-        with compiled(options, strategy, ranks, optimizer) as (scratch, train):
+        with compiled(options, strategy, ranks, optimizer, *compilation) as (scratch, train):
             scratch.run(*train, *schedule, "--steps", "20", "--log", "whole.jsonl", "--save", "whole.safetensors")
             kept = ["--checkpoint-dir", "checkpoints", "--checkpoint-every", "4", "--log", "parts.jsonl"]
             if schedule:  # the rate depends on the last step: the run is stopped, not given fewer steps
@@ -157,6 +158,8 @@ def cases(options):
             yield f"checkpoint/{optimizer}-{strategy}-p{ranks}", goes_on(strategy, ranks, optimizer)
     for schedule in ("linear", "cosine", "wsd"):
         yield f"checkpoint/{schedule}", goes_on("phantom", 2, "adam", "--schedule", schedule, "--warmup", "0.1")
+    for name, more in (("int8", []), ("int8-accumulated", ["--accumulate", "2"])):
+        yield f"checkpoint/{name}", goes_on("phantom", 4, "adam", compilation=["--exchange-encoding", "int8", *more])
     yield "checkpoint/refusals", refusals
     yield "checkpoint/damage", damage
     yield "checkpoint/stopped", stopped

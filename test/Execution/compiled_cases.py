@@ -214,6 +214,7 @@ def cases(options):
     yield "compiled/megatron-p2", same_bits("megatron", 2, "mse", "sgd", ["--no-fusion", "--no-overlap"])
     yield "compiled/disabled-p2", same_bits("tensor", 2, "mse", "sgd", ["--disable-pass", "plan-memory,elide-copies"])
     yield "compiled/f64-p2", same_bits("phantom", 2, "mse", "sgd", ["--gemm", "reference", "--precision", "f64"])
+    yield "compiled/int8-p4", same_bits("phantom", 4, "mse", "adam", ["--exchange-encoding", "int8", "--precision", "bf16"])
     yield "compiled/save-dense", same_export("dense")
     yield "compiled/save-factored", same_export("factored")
     yield "compiled/gemm-openblas", same_bits("phantom", 2, "mse", "sgd", ["--gemm", "openblas"])

@@ -24,7 +24,6 @@ import philox
 import reference
 import safetensors
 from encoded import Exchanges
-from error_cases import expect_error
 from harness import (TOLERANCE, check, check_close, data, double, losses, prepared, steps, strategy_flags, train_flags,
                      without_times)
 from reference import Network
@@ -146,7 +145,6 @@ def expected_results(strategy, ranks, encoding, parts=1):
         if all(results.largest_difference(other) < TOLERANCE / 2 for other in moved):
             return seed, results
     check(False, "on all data some rounding depends on last bits")
-
 
 
 @contextlib.contextmanager
@@ -275,12 +273,6 @@ def traffic(ranks):
     return run
 
 
-def unknown(options):
-    with prepared(options, network_of("phantom", 2), LOSS, BATCH) as (scratch, *_):
-        expect_error(scratch, ["train", "model.onnx", *flags_of(network_of("phantom", 2), "phantom"), *TRAIN,
-                               "--exchange-encoding", "int4"], "--exchange-encoding", "int4", "f32, bf16, int8")
-
-
 def cases(options):
     for (strategy, ranks), encoding in itertools.product(DISTRIBUTIONS, ENCODINGS):
         name = f"{encoding}-{strategy}-p{ranks}"
@@ -293,6 +285,5 @@ def cases(options):
     for ranks in (2, 4):
         yield f"encoding/traffic-p{ranks}", traffic(ranks)
     yield "encoding/accumulated", accumulation
-    yield "encoding/unknown", unknown
     if not options.sanitize:
         yield from example_runs.cases("encoding/examples", "--exchange-encoding", "int8")

@@ -59,6 +59,8 @@ def ask_oracle(python, job):
     except queue.Empty:
         oracle = Oracle(python)
     answer = oracle.answer(job)
+    if "error" in answer:
+        oracle.process.kill()
     check("error" not in answer, f"the oracle failed: {answer.get('error', '')[-2000:]}")
     IDLE.put(oracle)
     return answer

@@ -127,8 +127,8 @@ Text evalEvery("eval-every", trainOnly, trainingFlags, "N",
                "also evaluate the held-out data after each N steps");
 Text targetEvalLoss("target-eval-loss", trainOnly, trainingFlags, "F",
                     "stop after the first of these evaluations with a loss not above F");
-Text seed("seed", running, trainingFlags, "S", "of random starts, of the data's order and of dropout (0)",
-          "0");
+Text seed("seed", running, trainingFlags, "S",
+          "of random starts, of the data's order, of dropout and of random rounding (0)", "0");
 
 Text precision("precision", everywhere, executionFlags, "TYPE",
                "f32; bf16: the factors of products, with all else in f32; f64 with --gemm reference", "f32");

@@ -175,7 +175,10 @@ uint64_t hashOfChoices(const Program &program, const GemmChoices &choices, int64
       if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
         const bool constantB = hasConstantB(function, *gemm);
         text += textOf(shapeOf(*gemm, constantB)) + " " +
-                nameOf(choices.choose(*gemm, constantB, threads)).str() + "\n";
+                nameOf(choices.choose(*gemm, constantB, threads)).str() +
+                (gemm->factors != ElementType::BF16 ? "\n"
+                 : multipliesBFloat16()             ? " bf16\n"
+                                                    : " widened\n");
       }
   return xxh3_64bits(text);
 }

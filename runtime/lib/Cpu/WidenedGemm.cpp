@@ -97,20 +97,32 @@ private:
 
 } // namespace
 
+bool multipliesBFloat16() {
+  static const bool known = [] {
+    using dnnl::memory;
+    auto matrix = [](memory::data_type type) { return memory::desc({64, 64}, type, memory::format_tag::ab); };
+    try {
+      const memory::desc factor = matrix(memory::data_type::bf16), result = matrix(memory::data_type::f32);
+      const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+      dnnl::matmul::primitive_desc(dnnl::matmul::desc(factor, factor, result), engine);
+      return true;
+    } catch (const dnnl::error &) {
+      return false;
+    }
+  }();
+  return known;
+}
+
 int64_t widenedBytes(const GemmCommand &command) {
-  if (command.factors != ElementType::BF16)
+  if (command.factors != ElementType::BF16 || multipliesBFloat16())
     return 0;
   return leftRows(command, nullptr).bytes() + rightRows(command, nullptr).bytes();
 }
 
 std::unique_ptr<LibraryGemm> makeNarrowGemm(GemmKernel kernel, const GemmCommand &command,
                                             const GemmAddresses &addresses, OneDnn &library) {
-  try {
+  if (multipliesBFloat16())
     return makeMatmul(command, addresses, /*packed=*/false, library);
-  } catch (const dnnl::error &error) {
-    if (error.status != dnnl_unimplemented)
-      throw;
-  }
   return std::make_unique<WidenedGemm>(makeGemm(kernel, widened(command), addresses, library),
                                        leftRows(command, addresses.a), rightRows(command, addresses.b));
 }

@@ -693,7 +693,7 @@ func.func @refused(%x: tensor<1x4x8xf32>) {
 // -----
 
 func.func @refused(%x: tensor<1x4x8xf32>, %key: tensor<i64>, %step: tensor<i64>) {
-  // expected-error @+1 {{with a counter needs its key, its step and `site`}}
+  // expected-error @+1 {{needs a key, a step and `site`, or none of them}}
   %y = phantom.encode %x <int8> counter(%key, %step : tensor<i64>, tensor<i64>) : tensor<1x4x8xf32> -> tensor<1x4x12xi8>
   return
 }
@@ -703,6 +703,42 @@ func.func @refused(%x: tensor<1x4x8xf32>, %key: tensor<i64>, %step: tensor<i64>)
 func.func @refused(%x: tensor<1x4x8xbf16>) {
   // expected-error @+1 {{has 'tensor<1x4x8xbf16>' for 'tensor<1x4x8xf32>' in int8, which is 'tensor<1x4x12xi8>'}}
   %y = phantom.decode %x <int8> : tensor<1x4x8xbf16> -> tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<1x4x8xf32>, %key: tensor<i64>, %step: tensor<i64>) {
+  // expected-error @+1 {{has `site` 4294967296, which is no number of 32 bits}}
+  %y = phantom.encode %x <int8> counter(%key, %step : tensor<i64>, tensor<i64>) {site = 4294967296 : i64} : tensor<1x4x8xf32> -> tensor<1x4x12xi8>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<1x4x?xf32>) {
+  // expected-error @+1 {{needs a static shape}}
+  %y = phantom.encode %x <bf16> : tensor<1x4x?xf32> -> tensor<1x4x?xbf16>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+func.func @refused(%w: memref<4x12xi8>, %s: memref<4x12xi8>) {
+  // expected-error @+1 {{sums 'i8'; f32 or f64 is needed}}
+  phantom.collective <all_reduce> %w into %s on @mesh "phantom" : memref<4x12xi8>, memref<4x12xi8>
+  return
+}
+
+// -----
+
+phantom.mesh @mesh = [<"phantom" = 4>]
+
+func.func @refused(%w: memref<4x12xi8>, %s: memref<4x12xf32>) {
+  // expected-error @+1 {{has a destination of 'f32' for 'i8'}}
+  phantom.collective <all_to_all> %w into %s on @mesh "phantom" : memref<4x12xi8>, memref<4x12xf32>
   return
 }
 

@@ -34,8 +34,12 @@ RankedTensorType mlir::phantom::encodedType(RankedTensorType type, WireEncoding 
 }
 
 LogicalResult EncodeOp::verify() {
-  if (isStochastic() && (getCounter().size() != 2 || !getSite()))
-    return emitOpError("with a counter needs its key, its step and `site`");
+  if (isStochastic() ? getCounter().size() != 2 || !getSite() : getSite().has_value())
+    return emitOpError("needs a key, a step and `site`, or none of them");
+  if (getSite() && !llvm::isUInt<32>(*getSite()))
+    return emitOpError("has `site` ") << *getSite() << ", which is no number of 32 bits";
+  if (!getInput().getType().hasStaticShape())
+    return emitOpError("needs a static shape");
   return verifyEncoded(*this, getEncoding(), getInput().getType(),
                        cast<RankedTensorType>(getEncoded().getType()));
 }

@@ -150,8 +150,14 @@ LogicalResult CollectiveOp::verify() {
   bool gathers = getKind() == ExchangeKind::AllGather;
   if (gathers == static_cast<bool>(getDestination()))
     return emitOpError(gathers ? "of an all_gather has no destination" : "needs a destination");
+  Type element = cast<MemRefType>(getWindow().getType()).getElementType();
+  bool sums = getKind() == ExchangeKind::ReduceScatter || getKind() == ExchangeKind::AllReduce;
+  if (sums && !element.isF32() && !element.isF64())
+    return emitOpError("sums ") << element << "; f32 or f64 is needed";
   for (Value buffer : getOperands()) {
     auto type = cast<MemRefType>(buffer.getType());
+    if (type.getElementType() != element)
+      return emitOpError("has a destination of ") << type.getElementType() << " for " << element;
     if (!type.hasStaticShape() || !type.getLayout().isIdentity())
       return emitOpError("needs contiguous memory of static shape: run phantom-pack-exchanges");
   }
