@@ -687,7 +687,7 @@ def Phantom_EncodeOp : Phantom_Op<"encode", [Pure]> {
     Philox4x32-10 under a key and the counter (index of the element among the blocks of all ranks in order, 64 bits; step; `site`):
     q = ⌊x / s + u⌋ with u = ⌊w / 2⁸⌋ / 2²⁴; for bf16, ⌊w / 2¹⁶⌋ is added to the bits of x, and the lower 16 are dropped. So they do not depend on threads or the order of work.
 
-    Rows with infinities or NaNs are NaN when decoded, in bf16 only those elements are what they were.
+    In int8 a row with infinities or NaNs is NaN when decoded; in bf16 such elements stay what they are.
 
     Example:
     ```mlir
