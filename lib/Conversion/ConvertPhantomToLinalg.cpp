@@ -89,8 +89,8 @@ struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<Co
                          (encode && encode.isStochastic()) || isa<LocalSliceOp, MaskOwnBlockOp>(op);
         return takesRank ? WalkResult::interrupt() : WalkResult::advance();
       });
-      if (needsRank.wasInterrupted() && !getScalarArgument(function, "rank"))
-        addScalarArgument(function, "rank");
+      if (needsRank.wasInterrupted())
+        getOrAddScalarArgument(function, "rank");
       convertGradientSums(function);
       if (fuse && fuseNorms)
         convertUpdatesWithNorms(function);

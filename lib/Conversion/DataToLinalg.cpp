@@ -37,14 +37,6 @@ Value constantOf(ImplicitLocOpBuilder &b, Type type, double value) {
   return arith::ConstantOp::create(b, IntegerAttr::get(type, static_cast<int64_t>(value)));
 }
 
-/// The indices of the loops.
-SmallVector<Value> loopIndices(ImplicitLocOpBuilder &b, int64_t rank) {
-  SmallVector<Value> indices;
-  for (int64_t d = 0; d < rank; ++d)
-    indices.push_back(linalg::IndexOp::create(b, d));
-  return indices;
-}
-
 //===----------------------------------------------------------------------===//
 // Element types
 //===----------------------------------------------------------------------===//

@@ -53,10 +53,6 @@ Value moveDim(OpBuilder &b, Location loc, Value value, int64_t from, int64_t to)
   return TransposeOp::create(b, loc, type, value, permutation);
 }
 
-bool isMoveOrSum(Operation *op) {
-  return op->hasTrait<OpTrait::Elementwise>() || isa<ReshapeOp, TransposeOp>(op);
-}
-
 /// Statistics and sums of samples are small, and what is made of them is not linear in them; parameters are
 /// used by every sample.
 bool isKeptExact(Value value) {
@@ -70,27 +66,26 @@ bool isKeptExact(Value value) {
   return isa<StatisticsOp, NormalizeSumsOp, ReduceSumOp>(op);
 }
 
+/// Whether a result is a gradient, or what an optimizer or a step in parts makes of one.
+bool isGradientResult(func::FuncOp function, unsigned result) {
+  return function.getResultAttr(result, PhantomDialect::kGradient) ||
+         function.getResultAttr(result, PhantomDialect::kUpdated);
+}
+
+bool makesGradients(func::FuncOp function) {
+  return llvm::any_of(llvm::seq(function.getNumResults()),
+                      [&](unsigned result) { return isGradientResult(function, result); });
+}
+
 /// Whether `value`, perhaps scaled or in another shape, is a gradient for an optimizer.
 bool isOfParameter(Value value) {
   return llvm::any_of(value.getUses(), [](OpOperand &use) {
     Operation *user = use.getOwner();
-    if (isa<func::ReturnOp>(user)) {
-      auto function = user->getParentOfType<func::FuncOp>();
-      unsigned result = use.getOperandNumber();
-      return function.getResultAttr(result, PhantomDialect::kGradient) ||
-             function.getResultAttr(result, PhantomDialect::kUpdated);
-    }
-    return isa<UpdateOp, SquaredNormOp>(user) || (isMoveOrSum(user) && isOfParameter(user->getResult(0)));
+    if (isa<func::ReturnOp>(user))
+      return isGradientResult(user->getParentOfType<func::FuncOp>(), use.getOperandNumber());
+    bool movesOrSums = user->hasTrait<OpTrait::Elementwise>() || isa<ReshapeOp, TransposeOp>(user);
+    return isa<UpdateOp, SquaredNormOp>(user) || (movesOrSums && isOfParameter(user->getResult(0)));
   });
-}
-
-/// Whether a function makes gradients: it has them, or what an optimizer makes of them, among its results.
-bool makesGradients(func::FuncOp function) {
-  for (unsigned i = 0; i < function.getNumResults(); ++i)
-    if (function.getResultAttr(i, PhantomDialect::kGradient) ||
-        function.getResultAttr(i, PhantomDialect::kUpdated))
-      return true;
-  return false;
 }
 
 /// Dropouts count theirs from 0, under the same key.
@@ -144,10 +139,8 @@ bool Encoder::isWorthwhile(ArrayRef<int64_t> block) {
 SmallVector<Value> Encoder::counter() {
   SmallVector<Value> values;
   if (makesGradients(function))
-    for (StringRef name : {"dropout_key", "step"}) {
-      Value known = getScalarArgument(function, name);
-      values.push_back(known ? known : addScalarArgument(function, name));
-    }
+    for (StringRef name : {"dropout_key", "step"})
+      values.push_back(getOrAddScalarArgument(function, name));
   return values;
 }
 

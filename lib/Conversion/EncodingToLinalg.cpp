@@ -171,10 +171,7 @@ Value decodeInt8(PatternRewriter &rewriter, DecodeOp op) {
   AffineMap all = rewriter.getMultiDimIdentityMap(3);
   Value init = tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType());
   auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> SmallVector<Value> {
-    SmallVector<Value> indices;
-    for (int64_t d = 0; d < 3; ++d)
-      indices.push_back(linalg::IndexOp::create(b, d));
-    Value byte = tensor::ExtractOp::create(b, op.getEncoded(), indices);
+    Value byte = tensor::ExtractOp::create(b, op.getEncoded(), loopIndices(b, 3));
     return {arith::MulFOp::create(b, arith::SIToFPOp::create(b, v[0].getType(), byte), v[0])};
   };
   return createGeneric(rewriter, op.getLoc(), scales, init, {all.getMajorSubMap(2), all},

@@ -22,7 +22,9 @@ Value mlir::phantom::getScalarArgument(func::FuncOp function, StringRef name) {
   return {};
 }
 
-Value mlir::phantom::addScalarArgument(func::FuncOp function, StringRef name) {
+Value mlir::phantom::getOrAddScalarArgument(func::FuncOp function, StringRef name) {
+  if (Value known = getScalarArgument(function, name))
+    return known;
   Builder b(function.getContext());
   auto type = RankedTensorType::get({}, b.getI64Type());
   auto attributes = b.getDictionaryAttr(b.getNamedAttr(PhantomDialect::kScalar, b.getStringAttr(name)));

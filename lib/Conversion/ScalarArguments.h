@@ -16,8 +16,8 @@ namespace mlir::phantom {
 /// The argument that is `phantom.scalar = name`; null where the function has none.
 Value getScalarArgument(func::FuncOp function, StringRef name);
 
-/// Adds an i64 scalar as the last argument.
-Value addScalarArgument(func::FuncOp function, StringRef name);
+/// As `getScalarArgument`; adds an i64 scalar as the last argument where the function has none.
+Value getOrAddScalarArgument(func::FuncOp function, StringRef name);
 
 } // namespace mlir::phantom
 

@@ -65,6 +65,13 @@ Value mlir::phantom::createElementwise(OpBuilder &builder, Location loc, RankedT
   return createGeneric(builder, loc, inputs, init, maps, iterators, body).front();
 }
 
+SmallVector<Value> mlir::phantom::loopIndices(ImplicitLocOpBuilder &b, int64_t rank) {
+  SmallVector<Value> indices;
+  for (int64_t d = 0; d < rank; ++d)
+    indices.push_back(linalg::IndexOp::create(b, d));
+  return indices;
+}
+
 Value mlir::phantom::createComputed(
     OpBuilder &builder, Location loc, RankedTensorType type,
     llvm::function_ref<Value(ImplicitLocOpBuilder &, SmallVector<Value>)> body) {
@@ -73,10 +80,7 @@ Value mlir::phantom::createComputed(
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
   return createGeneric(builder, loc, {}, init, {builder.getMultiDimIdentityMap(rank)}, iterators,
                        [&](ImplicitLocOpBuilder &b, ValueRange) -> SmallVector<Value> {
-                         SmallVector<Value> indices;
-                         for (int64_t d = 0; d < rank; ++d)
-                           indices.push_back(linalg::IndexOp::create(b, d));
-                         return {body(b, indices)};
+                         return {body(b, loopIndices(b, rank))};
                        })
       .front();
 }

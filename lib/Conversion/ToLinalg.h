@@ -61,6 +61,9 @@ SmallVector<Value> createGeneric(OpBuilder &builder, Location loc, ValueRange in
 Value createElementwise(OpBuilder &builder, Location loc, RankedTensorType type, ValueRange inputs,
                         GenericBody body);
 
+/// The indices of the loops, in the body of a generic.
+SmallVector<Value> loopIndices(ImplicitLocOpBuilder &b, int64_t rank);
+
 /// A generic without inputs: each element of the result is `body` of its indices.
 Value createComputed(OpBuilder &builder, Location loc, RankedTensorType type,
                      llvm::function_ref<Value(ImplicitLocOpBuilder &, SmallVector<Value>)> body);
