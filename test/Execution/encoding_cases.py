@@ -90,8 +90,7 @@ class EncodedNetwork(Network):
 
 
 def encoded_network(strategy, ranks, encoding, seed=0):
-    plain = network_of(strategy, ranks)
-    network = EncodedNetwork(**{field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)})
+    network = network_of(strategy, ranks, kind=EncodedNetwork)
     network.strategy, network.exchanges = strategy, Exchanges(encoding, seed)
     return network
 

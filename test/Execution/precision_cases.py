@@ -13,7 +13,6 @@ step's data are drawn so that no factor is that close to a middle, and so its lo
 as tightly as those of f32. Over 20 steps there are such factors, some in 10⁴. Rounding the reference's own sums to
 f32 moves its losses by up to 1.7e-4 of the largest, hence LOSSES_TOLERANCE."""
 import contextlib
-import dataclasses
 import functools
 import itertools
 
@@ -54,16 +53,11 @@ class Bf16Network(Network):
         return rounded
 
 
-def bf16_network(strategy, ranks):
-    plain = network_of(strategy, ranks)
-    return Bf16Network(**{field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)})
-
-
 @functools.cache
 def seed_with_margin(strategy, ranks):
     """The seed of the first data that have it."""
     for seed in range(400):
-        network, rng = bf16_network(strategy, ranks), np.random.default_rng(seed)
+        network, rng = network_of(strategy, ranks, kind=Bf16Network), np.random.default_rng(seed)
         parameters = network.random_parameters(rng, np.float32)
         x, t = data(rng, network, BATCH, LOSS)
         network.loss_and_gradients(double(parameters), x.astype(np.float64), t, LOSS)
@@ -75,7 +69,7 @@ def seed_with_margin(strategy, ranks):
 @contextlib.contextmanager
 def bf16_case(options, strategy, ranks):
     """(scratch, network, parameters, x, t, flags): data with the margin, the rest in f64."""
-    network = bf16_network(strategy, ranks)
+    network = network_of(strategy, ranks, kind=Bf16Network)
     seed = seed_with_margin(strategy, ranks)
     with prepared(options, network_of(strategy, ranks), LOSS, BATCH, seed) as (scratch, parameters, x, t):
         flags = ["model.onnx", *flags_of(network, strategy), "--precision", "bf16"]

@@ -21,9 +21,9 @@ STEPS, BATCH = 20, 16
 RATES = {"sgd": 0.1, "momentum": 0.02, "adam": 0.01, "adamw": 0.01}
 
 
-def network_of(strategy, ranks, widths=(32, 32, 32, 32)):
+def network_of(strategy, ranks, widths=(32, 32, 32, 32), kind=Network):
     phantom = frozenset([1, 2, 3]) if strategy == "phantom" and ranks > 1 else frozenset()
-    return Network(list(widths), "tanh", True, ranks, 2, phantom)
+    return kind(list(widths), "tanh", True, ranks, 2, phantom)
 
 
 def flags_of(network, strategy):
