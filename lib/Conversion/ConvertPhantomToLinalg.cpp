@@ -92,7 +92,7 @@ struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<Co
       if (needsRank.wasInterrupted())
         getOrAddScalarArgument(function, "rank");
       convertGradientSums(function);
-      if (fuse && fuseNorms)
+      if (fuse)
         convertUpdatesWithNorms(function);
     }
     convert();

@@ -34,16 +34,14 @@ static void addGemmPasses(OpPassManager &pm, const ToCpuPipelineOptions &options
   }
 }
 
-/// To kernels on buffers, beside which exchanges run. With `fuseNorms`, one loop both updates a parameter and
-/// sums up its gradient's squares: a GPU's threads would have to meet for each.
-static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, bool fuseNorms) {
+/// To kernels on buffers, beside which exchanges run. With `splitReductions`, many threads share a sum.
+static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, bool splitReductions) {
   if (options.precision == Precision::BF16)
     pm.addPass(createPhantomConvertPrecision({Precision::BF16}));
   ConvertPhantomToLinalgOptions toLinalg;
   // The GEMM libraries have no f64.
   toLinalg.referenceGemm = options.referenceGemm || options.precision == Precision::F64;
   toLinalg.fuse = options.fuseElementwise;
-  toLinalg.fuseNorms = fuseNorms;
   pm.addPass(createConvertPhantomToLinalg(toLinalg));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -51,6 +49,10 @@ static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &optio
     pm.addPass(createPhantomRecomputeActivations());
   if (options.hoistUpdates)
     pm.addPass(createPhantomHoistUpdates());
+  if (splitReductions) {
+    pm.addPass(createPhantomSplitReductions());
+    pm.addPass(createCanonicalizerPass());
+  }
   pm.addPass(createPhantomBufferize({options.elideCopies}));
   pm.addPass(createPhantomOutlineKernels());
   pm.addPass(createPhantomOverlapExchanges({options.overlap}));
@@ -64,7 +66,7 @@ static void addMemoryPasses(OpPassManager &pm, const ToCpuPipelineOptions &optio
 
 void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::Cpu);
-  addBufferPasses(pm, options, /*fuseNorms=*/true);
+  addBufferPasses(pm, options, /*splitReductions=*/false);
   addMemoryPasses(pm, options);
   pm.addPass(createConvertPhantomKernelsToLLVM());
 }
@@ -72,7 +74,7 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
 void mlir::phantom::buildToCudaPipeline(OpPassManager &pm, const ToCudaPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::CublasLt);
   pm.addPass(createPhantomPackExchanges());
-  addBufferPasses(pm, options, /*fuseNorms=*/false);
+  addBufferPasses(pm, options, /*splitReductions=*/true);
   pm.addPass(createPhantomScheduleStreams());
   addMemoryPasses(pm, options);
   ConvertPhantomKernelsToGpuOptions toGpu;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Sums.h"
 #include "Threads.h"
 
 #include "mlir/Dialect/Affine/Utils.h"
@@ -20,8 +21,6 @@ namespace {
 
 /// Threads of a block that makes one sum: a power of two.
 constexpr int64_t kReductionThreads = 128;
-/// Beyond so many sums, each has enough of the GPU with one thread.
-constexpr int64_t kMostBlockSums = 4096;
 
 /// Emits one linalg op for one thread.
 class StructuredThreads {
@@ -40,7 +39,8 @@ public:
     if (failed(verify()))
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), OpBuilder::atBlockEnd(&kernel.getBody().front()));
-    if (reducedCount >= blockReduction && parallelCount <= kMostBlockSums && findCombiners()) {
+    // Threads that each make a sum read neighbouring elements where sums lie beside each other.
+    if (reducedCount >= blockReduction && (parallelCount == 1 || readsAlongSums(op)) && findCombiners()) {
       divideOverBlocks(b);
       return Grid{parallelCount, kReductionThreads};
     }
@@ -59,12 +59,6 @@ private:
   }
 
   AffineMap mapOf(OpOperand &operand) const { return maps[operand.getOperandNumber()]; }
-
-  /// Whether a result is a sum over the reduced dimensions, and no element of it depends on them.
-  bool isSum(OpOperand &init) const {
-    return !reduced.empty() &&
-           llvm::none_of(reduced, [&](unsigned dim) { return mapOf(init).isFunctionOfDim(dim); });
-  }
 
   Value load(ImplicitLocOpBuilder &b, OpOperand &operand, ArrayRef<Value> indices) const {
     Value buffer = mapping.lookup(operand.get());
@@ -104,7 +98,7 @@ private:
     size_t sum = 0;
     for (OpOperand &init : op.getDpsInitsMutable()) {
       BlockArgument argument = op.getMatchingBlockArgument(&init);
-      if (isSum(init))
+      if (isSum(op, init))
         inner.map(argument, sums[sum++]);
       else if (!argument.use_empty())
         inner.map(argument, load(b, init, indices));
@@ -119,7 +113,7 @@ private:
     for (auto [init, yielded] :
          llvm::zip(op.getDpsInitsMutable(), op.getBlock()->getTerminator()->getOperands())) {
       Value value = inner.lookupOrDefault(yielded);
-      if (isSum(init))
+      if (isSum(op, init))
         next.push_back(value);
       else
         store(b, value, init, indices);
@@ -133,7 +127,7 @@ private:
     scatter(parallel, delinearize(b, element, parallelExtents), indices);
     SmallVector<Value> sums;
     for (OpOperand &init : op.getDpsInitsMutable())
-      if (isSum(init))
+      if (isSum(op, init))
         sums.push_back(load(b, init, indices));
     if (reduced.empty()) {
       emitIteration(b, indices, {});
@@ -158,7 +152,7 @@ private:
   void storeSums(ImplicitLocOpBuilder &b, ArrayRef<Value> sums, ArrayRef<Value> indices) {
     size_t sum = 0;
     for (OpOperand &init : op.getDpsInitsMutable())
-      if (isSum(init))
+      if (isSum(op, init))
         store(b, sums[sum++], init, indices);
   }
 
@@ -166,20 +160,21 @@ private:
   // Sums made by a block
   //===--------------------------------------------------------------------===//
 
-  /// The op that adds to each sum. False where a result is no sum, or one that cannot be made in parts.
+  /// The op that adds to each sum. False where a result is neither a sum that can be made in parts nor has an
+  /// element per iteration.
   bool findCombiners() {
     combiners.clear();
-    for (auto [init, yielded] :
-         llvm::zip(op.getDpsInitsMutable(), op.getBlock()->getTerminator()->getOperands())) {
-      BlockArgument sum = op.getMatchingBlockArgument(&init);
-      Operation *combiner = yielded.getDefiningOp();
-      if (!isSum(init) || !sum.hasOneUse() || !combiner || *sum.user_begin() != combiner ||
-          combiner->getBlock() != op.getBlock() || combiner->getNumOperands() != 2 || !yielded.hasOneUse() ||
-          !arith::getNeutralElement(combiner))
+    summed.clear();
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      if (isMap(op, init))
+        continue;
+      Operation *combiner = combinerOf(op, init);
+      if (!combiner)
         return false;
       combiners.push_back(combiner);
+      summed.push_back(&init);
     }
-    return true;
+    return !combiners.empty();
   }
 
   static Value combine(ImplicitLocOpBuilder &b, Operation *combiner, Value x, Value y) {
@@ -233,8 +228,8 @@ private:
     }
     ifBefore(b, thread, 1, [&](ImplicitLocOpBuilder &b) {
       SmallVector<Value> sums;
-      for (auto [init, part, combiner] : llvm::zip(op.getDpsInitsMutable(), parts, combiners)) {
-        Value x = load(b, init, indices), y = memref::LoadOp::create(b, part, constantIndex(b, 0));
+      for (auto [init, part, combiner] : llvm::zip(summed, parts, combiners)) {
+        Value x = load(b, *init, indices), y = memref::LoadOp::create(b, part, constantIndex(b, 0));
         sums.push_back(combine(b, combiner, x, y));
       }
       storeSums(b, sums, indices);
@@ -256,8 +251,9 @@ private:
   SmallVector<unsigned> parallel, reduced; ///< dimensions
   SmallVector<int64_t> parallelExtents, reducedExtents;
   int64_t parallelCount = 1, reducedCount = 1;
-  SmallVector<Operation *> combiners; ///< by result
-  SmallVector<Value> parts;           ///< of a block's threads, by result
+  SmallVector<OpOperand *> summed;    ///< the results that are sums
+  SmallVector<Operation *> combiners; ///< of each
+  SmallVector<Value> parts;           ///< of a block's threads, of each
 };
 
 } // namespace

@@ -84,6 +84,39 @@ module {
     }
 
     // A constant, and the place in the loops.
+    // What is no sum is written in each iteration.
+    // TREE-LABEL: gpu.func @update
+    // TREE-SAME: workgroup(%[[PARTS:.+]] : memref<128xf64, #gpu.address_space<workgroup>>)
+    // TREE-SAME: known_block_size = array<i32: 128, 1, 1>, known_grid_size = array<i32: 4, 1, 1>
+    // TREE: %[[SUM:.+]] = scf.for
+    // TREE: memref.store %{{.+}}, %arg1[
+    // TREE: scf.yield
+    // TREE: memref.store %[[SUM]], %[[PARTS]]
+    // TREE: gpu.barrier
+    func.func @update(%g: memref<4x128xf32>, %w: memref<4x128xf32>, %s: memref<4xf64>) {
+      linalg.generic {indexing_maps = [affine_map<(i, k) -> (i, k)>, affine_map<(i, k) -> (i, k)>, affine_map<(i, k) -> (i)>], iterator_types = ["parallel", "reduction"]}
+        ins(%g : memref<4x128xf32>) outs(%w, %s : memref<4x128xf32>, memref<4xf64>) {
+      ^bb0(%x: f32, %old: f32, %sum: f64):
+        %new = arith.subf %old, %x : f32
+        %wide = arith.extf %x : f32 to f64
+        %next = arith.addf %sum, %wide : f64
+        linalg.yield %new, %next : f32, f64
+      }
+      return
+    }
+    // Threads beside each other read elements beside each other: here, those of sums beside each other.
+    // TREE-LABEL: gpu.func @columns
+    // TREE-NOT: workgroup
+    // TREE: return
+    func.func @columns(%x: memref<128x4xf32>, %s: memref<4xf32>) {
+      linalg.generic {indexing_maps = [affine_map<(k, i) -> (k, i)>, affine_map<(k, i) -> (i)>], iterator_types = ["reduction", "parallel"]}
+        ins(%x : memref<128x4xf32>) outs(%s : memref<4xf32>) {
+      ^bb0(%a: f32, %sum: f32):
+        %next = arith.addf %sum, %a : f32
+        linalg.yield %next : f32
+      }
+      return
+    }
     // CHECK-LABEL: gpu.func @fill
     // CHECK: arith.constant 2.000000e+00
     // CHECK: arith.index_cast

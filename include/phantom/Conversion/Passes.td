@@ -226,8 +226,7 @@ def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp
   }];
   let options = [
     Option<"referenceGemm", "reference-gemm", "bool", /*default=*/"false", "lower GEMMs to loops, too">,
-    Option<"fuse", "fuse", "bool", /*default=*/"true", "fuse elementwise ops">,
-    Option<"fuseNorms", "fuse-norms", "bool", /*default=*/"true", "with fuse: an update also sums up the norm">
+    Option<"fuse", "fuse", "bool", /*default=*/"true", "fuse elementwise ops">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
@@ -266,6 +265,34 @@ def PhantomHoistUpdates : Pass<"phantom-hoist-updates", "::mlir::ModuleOp"> {
     // moves to behind the last op before it that uses %weight, and behind the op that makes %gradient
     ```
   }];
+}
+
+def PhantomSplitReductions : Pass<"phantom-split-reductions", "::mlir::ModuleOp"> {
+  let summary = "make large sums in parts, so that a whole GPU adds";
+  let description = [{
+    For GPUs. A `linalg.generic` that makes few sums of many terms would keep few blocks busy: the norm of a gradient one, the gradient of
+    a bias as many threads as it has elements. One of its reduced loops becomes a loop over parts, which run side by side, and one within a part;
+    a second op adds the parts, in order. Results that are no sums, such as the parameters of an update that also adds up
+    its gradient's squares, are written as before.
+
+    | neighbouring iterations of a sum | a sum is made by | parts, so that there are about | split from |
+    | --- | --- | --- | --- |
+    | read neighbouring elements | a block | 1024 blocks | 4096 terms |
+    | do not | a thread | 65536 threads, and no more parts than the square root of the terms | 65536 terms of all sums |
+
+    The number of parts divides the loop's extent: that which is nearest to the wanted. An op is left alone where no loop has one; where what adds a term has no
+    neutral element; and where an operand's index is more than the loop's own. A remark per function says how many were split.
+
+    ```mlir
+    %s = linalg.generic {iterator_types = ["reduction"], …} ins(%g : tensor<1048576xf32>) outs(%zero : tensor<f64>) {…}
+    // becomes
+    %h = tensor.expand_shape %g [[0, 1]] output_shape [1024, 1024] : tensor<1048576xf32> into tensor<1024x1024xf32>
+    %p = linalg.generic {iterator_types = ["parallel", "reduction"], …} ins(%h : tensor<1024x1024xf32>) outs(%zeros : tensor<1024xf64>) {…}
+    %s = linalg.generic {iterator_types = ["reduction"], …} ins(%p : tensor<1024xf64>) outs(%zero : tensor<f64>) {…}
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def PhantomBufferize : Pass<"phantom-bufferize", "::mlir::ModuleOp"> {
@@ -415,7 +442,7 @@ def ConvertPhantomKernelsToGpu : Pass<"convert-phantom-kernels-to-gpu", "::mlir:
     | --- | --- |
     | elementwise | elements of the flattened parallel loops, a whole grid apart |
     | reduction | the same, each with its sum in a loop |
-    | reduction of at least `block-reduction` elements each, to few results | a part of one result's elements; the block adds the parts, as a tree in workgroup memory |
+    | reduction of at least `block-reduction` elements each, neighbours in memory, or to a single result | a part of one result's elements; the block adds the parts, as a tree in workgroup memory |
     | loops | elements of the loops whose iterations write elements of their own; the other loops in order |
 
     The order of every sum is fixed: each run gives the same bits. Functions of f32 become polynomials, as on the CPU. The targets of the
@@ -430,7 +457,7 @@ def ConvertPhantomKernelsToGpu : Pass<"convert-phantom-kernels-to-gpu", "::mlir:
   }];
   let options = [
     Option<"blockReduction", "block-reduction", "int64_t", /*default=*/"256",
-           "elements of a sum from which a block adds them, where there are few sums">,
+           "elements of a sum from which a block adds them">,
     ListOption<"chips", "chips", "std::string", "to compile for, such as sm_90; all that are known where empty">
   ];
   let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect",
