@@ -22,6 +22,18 @@ const GpuChip *mlir::phantom::findGpuChip(llvm::StringRef name) {
   return chip == std::end(kChips) ? nullptr : chip;
 }
 
+// Code runs on later minor versions of its major one.
+const GpuChip *mlir::phantom::findGpuChip(int major, int minor) {
+  const GpuChip *newest = nullptr;
+  for (const GpuChip &chip : kChips) {
+    int number = 0;
+    chip.name.drop_front(llvm::StringRef("sm_").size()).getAsInteger(10, number);
+    if (number / 10 == major && number % 10 <= minor)
+      newest = &chip;
+  }
+  return newest;
+}
+
 std::string mlir::phantom::gpuChipNames() {
   return llvm::join(llvm::map_range(kChips, [](const GpuChip &chip) { return chip.name; }), ", ");
 }

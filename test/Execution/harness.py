@@ -15,6 +15,7 @@ import tempfile
 
 import numpy as np
 
+import conformance
 import models
 import reference
 import safetensors
@@ -40,6 +41,9 @@ class Options:
     full: bool = False
     onnxruntime: str = ""  # a Python that has it
     torch: str = ""  # likewise
+    device: str = "cpu"
+    communicator: str = "threads"
+    gpus: int = 0  # of this machine; a rank takes one, but for loopback
 
 
 def check(condition, message):
@@ -92,7 +96,11 @@ class Scratch:
             raise Failure(f"no end after {timeout} s: {' '.join(command)}")
 
     def run(self, *arguments):
-        """phantom-run, which must succeed. Several run at once, so they are not bound to cores."""
+        """phantom-run, which must succeed, on the device of the tests. Several run at once, so they are not bound to cores."""
+        if self.options.device != "cpu":
+            arguments, reason = conformance.on_device(self.options, arguments)
+            if reason:
+                raise Skip(reason)
         process = self.tool("phantom-run", *arguments, "--bind", "none")
         check(process.returncode == 0, f"phantom-run {' '.join(map(str, arguments))}\n  exit {process.returncode}: "
               f"{process.stderr.strip()[-2000:]}")

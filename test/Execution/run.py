@@ -6,10 +6,11 @@
 #
 # ===-----------------------------------------------------------------------=== #
 """usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--with-onnxruntime VENV]
-              [--with-torch PYTHON] [--list]
+              [--with-torch PYTHON] [--device cpu|sim|cuda] [--communicator NAME] [--list]
 
 Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed", and ", N skipped" where
 some cannot run here.
+With another device, its conformance suite (conformance.py): the same cases, run there.
 With a sanitizer, a case that says so runs a smaller grid (the processes are 5 to 20 times slower).
 """
 import argparse
@@ -21,6 +22,7 @@ import sys
 import time
 import traceback
 
+import conformance
 import harness
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -33,9 +35,12 @@ MODULES = sorted(name[:-3] for name in os.listdir(HERE)
                  if name.endswith("_cases.py"))
 
 
-def run_case(case, options):
+def run_case(name, case, options):
     """(PASS, FAIL or SKIP, why)"""
     try:
+        reason = conformance.why_not(options, name)
+        if reason:
+            raise harness.Skip(reason)
         case(options)
         return "PASS", None
     except harness.Skip as skip:
@@ -57,21 +62,29 @@ def main():
                         help="also run exported models in the onnxruntime of this virtual environment, made if need be")
     parser.add_argument("--with-torch", metavar="PYTHON", default="",
                         help="also train beside PyTorch, which this Python has")
+    parser.add_argument("--device", choices=conformance.COMMUNICATORS, default="cpu")
+    parser.add_argument("--communicator", help="of the device: " + "; ".join(
+        f"{device}: {' or '.join(names)}" for device, names in conformance.COMMUNICATORS.items()))
+    parser.add_argument("--gpus", type=int, default=1, help="how many --device cuda has")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     options = harness.Options(os.path.abspath(arguments.tools_dir), arguments.sanitize, arguments.full)
     options.torch = arguments.with_torch
+    options.device, options.gpus = arguments.device, arguments.gpus
+    options.communicator = arguments.communicator or conformance.COMMUNICATORS[options.device][0]
+    if options.communicator not in conformance.COMMUNICATORS[options.device]:
+        parser.error(f"--communicator {options.communicator} is not one of --device {options.device}")
     if arguments.with_onnxruntime:
         options.onnxruntime, _ = python_with_onnx(arguments.with_onnxruntime)
 
     cases = [(name, case) for module in MODULES for name, case in importlib.import_module(module).cases(options)
-             if arguments.only in name]
+             if arguments.only in name and (options.device == "cpu" or conformance.is_in_suite(name))]
     if arguments.list:
         print("\n".join(name for name, _ in cases))
         return 0
     counts, start = collections.Counter(), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        futures = [(name, pool.submit(run_case, case, options)) for name, case in cases]
+        futures = [(name, pool.submit(run_case, name, case, options)) for name, case in cases]
         for name, future in futures:
             result, why = future.result()
             counts[result] += 1

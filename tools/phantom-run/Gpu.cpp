@@ -8,6 +8,9 @@
 
 #include "Gpu.h"
 
+#include "phantom/Conversion/GpuChips.h"
+#include "llvm/ADT/STLExtras.h"
+
 using namespace llvm;
 
 namespace phantom::run {
@@ -30,11 +33,31 @@ Expected<std::unique_ptr<GpuMachine>> GpuMachine::create(const RunOptions &optio
   return machine;
 }
 
+/// The chips to compile for; none: all that are known, since a GPU needs PTX.
+static Expected<std::vector<std::string>> chipsOf(const rt::GpuLibraries &libraries, int devices) {
+  std::vector<std::string> chips;
+  for (int device = 0; device < devices; ++device) {
+    Expected<rt::ComputeCapability> capability = rt::computeCapability(libraries, device);
+    if (!capability)
+      return capability.takeError();
+    const auto *chip = mlir::phantom::findGpuChip(capability->major, capability->minor);
+    if (!chip)
+      return std::vector<std::string>();
+    if (!is_contained(chips, chip->name))
+      chips.push_back(chip->name.str());
+  }
+  return chips;
+}
+
 Expected<const rt::Program *> GpuMachine::compile(const RunOptions &options) {
   CompileOptions compile = options.compile;
   if (sim) {
     compile.gpu.image = mlir::phantom::GpuImage::None;
     compile.gpu.twins = true;
+  } else {
+    const bool isShared = options.exchange == rt::GpuExchange::Loopback;
+    if (Error error = chipsOf(libraries, isShared ? 1 : int(compile.ranks)).moveInto(compile.chips))
+      return error;
   }
   if (Error error = compileModelForGpu(options.model, compile).moveInto(compiled))
     return error;

@@ -28,6 +28,9 @@ llvm::ArrayRef<GpuChip> gpuChips();
 /// The chip with that name, or null.
 const GpuChip *findGpuChip(llvm::StringRef name);
 
+/// The newest whose machine code runs on GPUs of that compute capability, or null: they need PTX.
+const GpuChip *findGpuChip(int major, int minor);
+
 /// "sm_80, sm_90, …", for messages.
 std::string gpuChipNames();
 

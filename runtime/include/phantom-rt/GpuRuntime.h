@@ -34,6 +34,13 @@ struct GpuRuntimeOptions {
 /// before a model is compiled.
 llvm::Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchange);
 
+struct ComputeCapability {
+  int major = 0, minor = 0;
+};
+
+/// What the GPU of that number can run. The libraries can be used.
+llvm::Expected<ComputeCapability> computeCapability(const GpuLibraries &libraries, int device);
+
 namespace gpu {
 class GpuRank;
 } // namespace gpu

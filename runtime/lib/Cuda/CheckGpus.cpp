@@ -50,19 +50,25 @@ static Expected<int> countGpus(const GpuApi &api) {
   return count;
 }
 
-static Error checkCapability(const GpuApi &api, int device) {
-  int major = 0, minor = 0;
-  const std::string what = "reading the compute capability of GPU " + std::to_string(device);
-  if (Error error =
-          checkCuda(api, api.cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), what))
-    return error;
-  if (Error error =
-          checkCuda(api, api.cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), what))
-    return error;
-  if (major >= kOldestMajor)
+Expected<ComputeCapability> computeCapability(const GpuLibraries &libraries, int device) {
+  const GpuApi &api = libraries.api;
+  ComputeCapability found;
+  for (auto [attribute, number] : {std::pair(cudaDevAttrComputeCapabilityMajor, &found.major),
+                                   std::pair(cudaDevAttrComputeCapabilityMinor, &found.minor)})
+    if (Error error = checkCuda(api, api.cudaDeviceGetAttribute(number, attribute, device),
+                                "reading the compute capability of GPU " + Twine(device)))
+      return error;
+  return found;
+}
+
+static Error checkCapability(const GpuLibraries &libraries, int device) {
+  Expected<ComputeCapability> found = computeCapability(libraries, device);
+  if (!found)
+    return found.takeError();
+  if (found->major >= kOldestMajor)
     return Error::success();
-  return makeError("GPU " + Twine(device) + " has compute capability " + Twine(major) + "." + Twine(minor) +
-                   "; " + Twine(kOldestMajor) + ".0 or newer is needed");
+  return makeError("GPU " + Twine(device) + " has compute capability " + Twine(found->major) + "." +
+                   Twine(found->minor) + "; " + Twine(kOldestMajor) + ".0 or newer is needed");
 }
 
 static Error checkNcclVersion(const GpuLibraries &libraries) {
@@ -91,7 +97,7 @@ Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchan
     return makeError(Twine(ranks) + " ranks need " + Twine(needed) + " GPUs, but this machine has " +
                      Twine(*count) + "; use fewer ranks, or --communicator loopback");
   for (int device = 0; device < needed; ++device)
-    if (Error error = checkCapability(api, device))
+    if (Error error = checkCapability(libraries, device))
       return error;
   return needed > 1 ? checkNcclVersion(libraries) : Error::success();
 }

@@ -19,6 +19,19 @@ Bench::Bench(GpuSimOptions options) {
   sim = std::move(*made);
 }
 
+std::string nameOfMachine(const testing::TestParamInfo<Machine> &info) {
+  return info.param == Machine::Gpu ? "Gpu" : "Double";
+}
+
+Bench::Bench(Machine machine) : Bench() {
+  if (machine == Machine::Double)
+    return;
+  libraries = loadGpuLibraries();
+  problem = message(checkGpus(libraries, /*ranks=*/1, GpuExchange::Loopback));
+  if (problem.empty())
+    sim.reset();
+}
+
 gpu::Stream Bench::stream(int priority) {
   gpu::Stream stream = nullptr;
   EXPECT_EQ(api().cudaStreamCreateWithPriority(&stream, 1, priority), 0);
@@ -74,6 +87,8 @@ void Bench::synchronize(gpu::Stream stream) { EXPECT_EQ(api().cudaStreamSynchron
 
 std::string Bench::violations() const {
   std::string text;
+  if (!sim)
+    return text;
   for (const std::string &violation : sim->violations())
     text += violation + "\n";
   return text;

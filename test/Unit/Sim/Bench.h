@@ -9,6 +9,7 @@
 #ifndef PHANTOM_TEST_SIM_BENCH_H
 #define PHANTOM_TEST_SIM_BENCH_H
 
+#include "phantom-rt/GpuRuntime.h"
 #include "phantom-rt/GpuSim.h"
 #include "gtest/gtest.h"
 
@@ -32,13 +33,19 @@ enum : int {
   onDevice = 3,
 };
 
-/// A double, and short forms of calls that must succeed.
+/// Where a test runs that both must pass.
+enum class Machine { Double, Gpu };
+std::string nameOfMachine(const testing::TestParamInfo<Machine> &info);
+
+/// A double or a GPU, and short forms of calls that must succeed.
 class Bench {
 public:
   explicit Bench(GpuSimOptions options = {});
+  /// A double in place of a GPU that is not there, with `problem` set.
+  explicit Bench(Machine machine);
 
-  const gpu::GpuApi *operator->() const { return &sim->api(); }
-  const gpu::GpuApi &api() const { return sim->api(); }
+  const gpu::GpuApi *operator->() const { return &api(); }
+  const gpu::GpuApi &api() const { return sim ? sim->api() : libraries.api; }
 
   gpu::Stream stream(int priority = 0);
   gpu::Event event(unsigned flags = 2);
@@ -57,7 +64,9 @@ public:
   /// The violations, one a line; "": none.
   std::string violations() const;
 
-  std::unique_ptr<GpuSim> sim;
+  std::unique_ptr<GpuSim> sim; ///< null: a GPU
+  GpuLibraries libraries;      ///< of the GPU
+  std::string problem;         ///< why there is none
 };
 
 /// The message of an error; "" for success.

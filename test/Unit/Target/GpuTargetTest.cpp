@@ -11,6 +11,7 @@
 #include "TestModels.h"
 
 #include "phantom-rt/VerifyProgram.h"
+#include "phantom/Conversion/GpuChips.h"
 #include "phantom/InitAll.h"
 #include "phantom/Pipelines/Pipelines.h"
 
@@ -191,6 +192,20 @@ TEST(GpuCode, KernelsOfExamplesNeedNoSpills) {
       }
       EXPECT_EQ(chips, (std::set<std::string>{"sm_80", "sm_90", "sm_100", "sm_120"}));
     }
+}
+
+TEST(GpuCode, ChipsAreThoseThatGpusRun) {
+  auto nameOf = [](int major, int minor) {
+    const mlir::phantom::GpuChip *chip = mlir::phantom::findGpuChip(major, minor);
+    return chip ? chip->name.str() : "";
+  };
+  EXPECT_EQ(nameOf(8, 0), "sm_80");
+  EXPECT_EQ(nameOf(8, 9), "sm_80");
+  EXPECT_EQ(nameOf(9, 0), "sm_90");
+  EXPECT_EQ(nameOf(10, 3), "sm_100");
+  EXPECT_EQ(nameOf(12, 0), "sm_120");
+  EXPECT_EQ(nameOf(7, 5), "");
+  EXPECT_EQ(nameOf(11, 0), "");
 }
 
 TEST(GpuCode, PtxNeedsNoToolkit) {

@@ -1,0 +1,212 @@
+//===- BlasConformance.cpp - cuBLASLt, and that of the double -----------===//
+//
+// Part of the Phantom project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Product.h"
+
+#include <cmath>
+
+using namespace phantom::rt;
+using namespace phantom::rt::test;
+
+namespace {
+
+/// What GEMMs rely on: on the double, and on a GPU where there is one.
+class BlasConformance : public testing::TestWithParam<Machine>, protected Bench, protected Operands {
+protected:
+  BlasConformance() : Bench(GetParam()), Operands(static_cast<Bench &>(*this)) {}
+  void SetUp() override {
+    if (!problem.empty())
+      GTEST_SKIP() << problem;
+  }
+  void TearDown() override { EXPECT_EQ(violations(), ""); }
+
+  using Operands::stream;
+  Bench &bench = *this;
+};
+
+INSTANTIATE_TEST_SUITE_P(Machines, BlasConformance, testing::Values(Machine::Double, Machine::Gpu),
+                         nameOfMachine);
+
+TEST_P(BlasConformance, Transposes) {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      Product product(bench, m, n, k);
+      product.setLayouts(ta ? k : m, ta ? m : k, tb ? n : k, tb ? k : n);
+      ASSERT_EQ(product.set<int32_t>(3, ta), 0);
+      ASSERT_EQ(product.set<int32_t>(4, tb), 0);
+      ASSERT_EQ(product.choose(), 0);
+      ASSERT_EQ(product.run(a, b, d, stream), 0);
+      expectClose(bench.read(stream, d, m * n), multiply(aValues, ta, bValues, tb, m, n, k));
+    }
+}
+
+TEST_P(BlasConformance, AlphaAndBeta) {
+  Product product(bench, m, n, k);
+  ASSERT_EQ(product.choose(), 0);
+  ASSERT_EQ(product.run(a, b, d, stream), 0);
+  product.alpha = 0.5f;
+  product.beta = 2;
+  ASSERT_EQ(product.run(a, b, d, stream), 0);
+  product.alpha = product.beta = 99; // read at the call
+  for (double &value : wanted)
+    value *= 2.5;
+  expectClose(bench.read(stream, d, m * n), wanted);
+}
+
+TEST_P(BlasConformance, LeadingDimensions) {
+  Product product(bench, m, n, k);
+  product.d = product.c = product.layout(m, n, m + 3);
+  float *wide = bench.device(stream, std::vector<float>((m + 3) * n, 7));
+  ASSERT_EQ(product.choose(), 0);
+  ASSERT_EQ(product.run(a, b, wide, stream), 0);
+  const std::vector<float> got = bench.read(stream, wide, (m + 3) * n);
+  for (size_t column = 0; column < n; ++column)
+    for (size_t row = 0; row < m + 3; ++row)
+      EXPECT_NEAR(got[row + column * (m + 3)], row < m ? wanted[row + column * m] : 7.0, 1e-4);
+}
+
+TEST_P(BlasConformance, Doubles) {
+  Product product(bench, 1, 1, 2, f64, compute64);
+  const double left[2] = {1 + 1e-12, 3}, right[2] = {1, 1};
+  double got = 0, alpha = 1, beta = 0;
+  float *x = bench.device(4), *y = bench.device(4), *z = bench.device(2);
+  ASSERT_EQ(bench->cudaMemcpyAsync(x, left, 16, toDevice, stream), 0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(y, right, 16, toDevice, stream), 0);
+  ASSERT_EQ(product.choose(), 0);
+  ASSERT_EQ(bench->cublasLtMatmul(product.handle, product.description, &alpha, x, product.a, y, product.b,
+                                  &beta, z, product.c, z, product.d, nullptr, nullptr, 0, stream),
+            0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(&got, z, 8, toHost, stream), 0);
+  EXPECT_EQ(got, 1 + 1e-12 + 3);
+}
+
+TEST_P(BlasConformance, BrainFloats) {
+  Product product(bench, 1, 1, 2, bf16);
+  const uint16_t left[2] = {0x3f80, 0x4000}, right[2] = {0x3f80, 0x3b80}; // 1, 2; 1, 1/256
+  uint16_t got = 0;
+  float *x = bench.device(1), *y = bench.device(1), *z = bench.device(1);
+  ASSERT_EQ(bench->cudaMemcpyAsync(x, left, 4, toDevice, stream), 0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(y, right, 4, toDevice, stream), 0);
+  ASSERT_EQ(product.choose(), 0);
+  ASSERT_EQ(product.run(x, y, z, stream), 0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(&got, z, 2, toHost, stream), 0);
+  EXPECT_EQ(got, 0x3f81); // 1 + 1/128
+}
+
+TEST_P(BlasConformance, BrainFloatFactors) {
+  Product product(bench, 1, 1, 2, bf16);
+  product.type = f32;
+  product.c = product.d = product.layout(1, 1);
+  const uint16_t left[2] = {0x3f80, 0x4000}, right[2] = {0x3f80, 0x3b80}; // 1, 2; 1, 1/256
+  float *x = bench.device(1), *y = bench.device(1), *z = bench.device(1);
+  ASSERT_EQ(bench->cudaMemcpyAsync(x, left, 4, toDevice, stream), 0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(y, right, 4, toDevice, stream), 0);
+  const float *bias = bench.device(stream, std::vector<float>{1.0f / 4096});
+  product.setEpilogue(epilogueBias);
+  ASSERT_EQ(product.set(8, bias), 0);
+  ASSERT_EQ(product.choose(), 0);
+  ASSERT_EQ(product.run(x, y, z, stream), 0);
+  EXPECT_EQ(bench.read(stream, z, 1), (std::vector<float>{1 + 1.0f / 128 + 1.0f / 4096}));
+}
+
+TEST_P(BlasConformance, ForwardEpilogues) {
+  const std::vector<float> biasValues = numbers(m, 3);
+  const float *bias = bench.device(stream, biasValues);
+  for (unsigned activation : {epilogueDefault, epilogueRelu, epilogueGelu})
+    for (bool hasBias : {false, true}) {
+      Product product(bench, m, n, k);
+      product.setEpilogue(hasBias && activation == epilogueDefault
+                              ? epilogueBias
+                              : activation | (hasBias ? epilogueBias : 0));
+      ASSERT_EQ(product.set(8, bias), 0);
+      ASSERT_EQ(product.choose(), 0);
+      ASSERT_EQ(product.run(a, b, d, stream), 0);
+      std::vector<double> expected = wanted;
+      for (size_t i = 0; i < m * n; ++i) {
+        const double x = wanted[i] + (hasBias ? biasValues[i % m] : 0);
+        expected[i] = activation == epilogueRelu   ? std::max(x, 0.0)
+                      : activation == epilogueGelu ? geluOf(x)
+                                                   : x;
+      }
+      expectClose(bench.read(stream, d, m * n), expected);
+    }
+}
+
+TEST_P(BlasConformance, ReluAndItsGradient) {
+  const std::vector<float> biasValues = numbers(m, 3);
+  const float *bias = bench.device(stream, biasValues);
+  float *mask = bench.device(128 / 32 * n), *sums = bench.device(m);
+  Product forward(bench, m, n, k);
+  forward.setEpilogue(epilogueRelu | epilogueAux | epilogueBias);
+  ASSERT_EQ(forward.set(8, bias), 0);
+  ASSERT_EQ(forward.set(11, mask), 0);
+  ASSERT_EQ(forward.set<int64_t>(12, 128), 0);
+  ASSERT_EQ(forward.choose(), 0);
+  ASSERT_EQ(forward.run(a, b, d, stream), 0);
+  const std::vector<float> values = bench.read(stream, d, m * n), words = bench.read(stream, mask, 4 * n);
+  for (size_t column = 0; column < n; ++column)
+    for (size_t row = 0; row < m; ++row) {
+      const auto *bytes = reinterpret_cast<const unsigned char *>(words.data()) + 16 * column;
+      EXPECT_EQ((bytes[row / 8] >> (row % 8)) & 1, values[row + column * m] > 0);
+    }
+
+  Product backward(bench, m, n, k);
+  backward.setEpilogue(epilogueReluGradient | epilogueBiasGradient);
+  ASSERT_EQ(backward.set(8, sums), 0);
+  ASSERT_EQ(backward.set(11, mask), 0);
+  ASSERT_EQ(backward.set<int64_t>(12, 128), 0);
+  ASSERT_EQ(backward.choose(), 0);
+  ASSERT_EQ(backward.run(a, b, d, stream), 0);
+  std::vector<double> gradient(m * n), biasGradient(m);
+  for (size_t i = 0; i < m * n; ++i) {
+    gradient[i] = wanted[i] + biasValues[i % m] > 0 ? wanted[i] : 0;
+    biasGradient[i % m] += gradient[i];
+  }
+  expectClose(bench.read(stream, d, m * n), gradient);
+  expectClose(bench.read(stream, sums, m), biasGradient);
+
+  backward.setEpilogue(epilogueReluGradient);
+  ASSERT_EQ(backward.choose(), 0);
+  ASSERT_EQ(backward.run(a, b, d, stream), 0);
+  expectClose(bench.read(stream, d, m * n), gradient);
+}
+
+TEST_P(BlasConformance, GeluAndItsGradient) {
+  const std::vector<float> biasValues = numbers(m, 3);
+  const float *bias = bench.device(stream, biasValues);
+  float *aux = bench.device(16 * n), *sums = bench.device(m);
+  Product forward(bench, m, n, k);
+  forward.setEpilogue(epilogueGelu | epilogueAux | epilogueBias);
+  ASSERT_EQ(forward.set(8, bias), 0);
+  ASSERT_EQ(forward.set(11, aux), 0);
+  ASSERT_EQ(forward.set<int64_t>(12, 16), 0);
+  ASSERT_EQ(forward.choose(), 0);
+  ASSERT_EQ(forward.run(a, b, d, stream), 0);
+  const std::vector<float> operand = bench.read(stream, aux, 16 * n);
+  for (size_t i = 0; i < m * n; ++i)
+    EXPECT_NEAR(operand[i % m + i / m * 16], wanted[i] + biasValues[i % m], 1e-5);
+
+  Product backward(bench, m, n, k);
+  std::vector<double> gradient(m * n), biasGradient(m);
+  for (size_t i = 0; i < m * n; ++i) {
+    gradient[i] = wanted[i] * geluSlopeOf(wanted[i] + biasValues[i % m]);
+    biasGradient[i % m] += gradient[i];
+  }
+  ASSERT_EQ(backward.set(8, sums), 0);
+  ASSERT_EQ(backward.set(11, aux), 0);
+  ASSERT_EQ(backward.set<int64_t>(12, 16), 0);
+  for (unsigned extra : {0u, epilogueBiasGradient}) {
+    backward.setEpilogue(epilogueGeluGradient | extra);
+    ASSERT_EQ(backward.choose(), 0);
+    ASSERT_EQ(backward.run(a, b, d, stream), 0);
+    expectClose(bench.read(stream, d, m * n), gradient);
+  }
+  expectClose(bench.read(stream, sums, m), biasGradient);
+}
+
+} // namespace
