@@ -26,6 +26,7 @@ STRATEGIES = ("phantom", "tensor", "megatron")
 EXAMPLES = {"digits": ("train_images.npy", "train_labels.npy", "cross-entropy"),
             "teacher": ("train_inputs.npy", "train_targets.npy", "mse")}
 LAYERS, IGNORED = 4, 3
+KINDS = ("run", "gemm", "kernel", "exchange")  # categories of a trace
 
 
 class Report:
@@ -75,10 +76,10 @@ def unit_tests(report, options):
 
 
 def train(options, folder, *flags):
-    """The log of a run; raises RuntimeError with its error."""
+    """The log of a run, whose summary is summary.json; raises RuntimeError with its error."""
     log = os.path.join(folder, "log.jsonl")
-    run = subprocess.run([os.path.join(options.tools_dir, "phantom-run"), "train", *map(str, flags), "--quiet", "--log", log],
-                         cwd=folder, capture_output=True, text=True)
+    run = subprocess.run([os.path.join(options.tools_dir, "phantom-run"), "train", *map(str, flags), "--quiet", "--log", log,
+                          "--summary", "summary.json"], cwd=folder, capture_output=True, text=True)
     if run.returncode:
         raise RuntimeError(run.stderr.strip())
     with open(log) as file:
@@ -90,7 +91,7 @@ def device_flags(options, ranks):
     return flags + ["--communicator", "loopback"] if ranks > options.gpus else flags
 
 
-def conformance(report, options, folder):
+def examples(report, options, folder):
     report.add(f"== The examples on GPUs and on the CPU: losses of 10 steps, {TOLERANCE} relative")
     for name, (inputs, targets, loss) in EXAMPLES.items():
         data = os.path.join(SOURCE, "examples", name)
@@ -115,46 +116,74 @@ def conformance(report, options, folder):
     report.add()
 
 
-def exchange_seconds(path):
-    """{name: median seconds} of the exchanges in a trace."""
+def conformance(report, options):
+    """The execution tests, on the GPUs. NCCL wants a GPU per rank: cases of more ranks are skipped there."""
+    report.add("== Conformance suite: the execution tests that compare numbers with NumPy")
+    communicators = ("nccl", "loopback") if options.gpus > 1 else ("loopback",)
+    for communicator in communicators if options.device == "cuda" else ("sim", "loopback"):
+        run = subprocess.run([sys.executable, os.path.join(SOURCE, "test", "Execution", "run.py"), "--tools-dir", options.tools_dir,
+                              "--device", options.device, "--communicator", communicator, "--gpus", str(options.gpus), "--only",
+                              options.only, "--every", str(options.every)], capture_output=True, text=True)
+        report.add(f"{communicator}: {'; '.join(run.stdout.strip().splitlines()[-2:])}")
+        if run.returncode:
+            report.failed(f"conformance of {communicator}\n{run.stdout[-8000:]}{run.stderr[-2000:]}")
+    report.add()
+
+
+def traced_milliseconds(path):
+    """{kind: milliseconds of a step} of rank 0: each command's median over the traced steps; "run": of all, as they overlap."""
     with open(path) as file:
-        events = json.load(file)
-    events = events["traceEvents"] if isinstance(events, dict) else events
+        events = json.load(file)["traceEvents"]
     times = {}
     for event in events:
-        if event.get("ph") == "X" and event.get("cat") == "exchange":
-            times.setdefault(event["name"], []).append(event["dur"] * 1e-6)
-    return {name: statistics.median(values) for name, values in times.items()}
+        if event["ph"] == "X" and event["pid"] == 0 and event["cat"] in KINDS:
+            times.setdefault((event["cat"], event["args"].get("command")), []).append(event["dur"] * 1e-3)
+    totals = dict.fromkeys(KINDS, 0.0)
+    for (kind, _), values in times.items():
+        totals[kind] += statistics.median(values)
+    return totals
+
+
+def row_of_steps(options, folder, flags):
+    """The cells of a table's row, and why it has no energy."""
+    records = train(options, folder, *flags, "--steps", options.steps + IGNORED)
+    with open(os.path.join(folder, "summary.json")) as file:
+        summary = json.load(file)
+    train(options, folder, *flags, "--steps", "6", "--trace", "trace.json")
+    traced = traced_milliseconds(os.path.join(folder, "trace.json"))
+    joules = summary["energy_joules"]
+    step = 1e3 * statistics.median(record["step_seconds"] for record in records[IGNORED:])
+    cells = [f"{step:>9.3f}", *(f"{traced[kind]:>9.3f}" for kind in KINDS), f"{records[0]['comm_bytes'] / 1024:>11.0f}",
+             f"{joules / len(records):>9.3g}" if joules is not None else f"{'-':>9}"]
+    return " ".join(cells), summary.get("energy_reason")
 
 
 def step_times(report, options, folder):
-    report.add(f"== Step times: {LAYERS} square layers, relu, MSE, SGD, f32; medians of {options.steps} steps; exchanges: their "
-               "medians in a traced run, summed")
-    report.add(f"{'n':>6} {'B':>5} {'p':>3}  {'strategy':<9} {'step':>12} {'exchanges':>12} {'comm/rank':>11} {'energy/step':>12}")
+    report.add(f"== Steps: {LAYERS} square layers, relu, MSE, SGD, f32. Milliseconds: step: median of {options.steps}; the others in a "
+               "traced run, in which commands are queued one by one: run: on the GPU; of it GEMMs, kernels, exchanges (waits for "
+               "late ranks included). comm: KiB that a rank gets from its peers. energy: J of the GPUs per step, from the run's total")
+    report.add(f"{'n':>6} {'B':>5} {'p':>3}  {'strategy':<9} {'step':>9} {'run':>9} {'GEMMs':>9} {'kernels':>9} {'exchanges':>9} {'comm':>11} "
+               f"{'energy':>9}")
     for width in options.widths:
         zero_model.save_square(folder, width, LAYERS)
         for batch in options.batches:
             np.save(os.path.join(folder, "x.npy"), np.random.default_rng(0).standard_normal((batch, width)).astype(np.float32))
-            for ranks in (p for p in options.ranks if p > 1):
-                for strategy in STRATEGIES:
+            for ranks in options.ranks:
+                for strategy in STRATEGIES if ranks > 1 else ("dense",):
                     phantom = ["--ghost-width", options.ghost_width, "--first-layer", "phantom", "--last-layer", "phantom"]
-                    flags = ["model.onnx", "--strategy", strategy, "--ranks", ranks, *(phantom if strategy == "phantom" else []),
-                             "--init", "random", "--inputs", "x.npy", "--targets", "x.npy", "--loss", "mse", "--batch-size",
-                             batch, "--learning-rate", "0.001", *device_flags(options, ranks)]
+                    flags = ["model.onnx", "--strategy", "tensor" if strategy == "dense" else strategy, "--ranks", ranks,
+                             *(phantom if strategy == "phantom" else []), "--init", "random", "--inputs", "x.npy", "--targets",
+                             "x.npy", "--loss", "mse", "--batch-size", batch, "--learning-rate", "0.001", *options.train,
+                             *device_flags(options, ranks)]
+                    what = f"{width:>6} {batch:>5} {ranks:>3}  {strategy:<9}"
                     try:
-                        records = train(options, folder, *flags, "--steps", options.steps + IGNORED)[IGNORED:]
-                        train(options, folder, *flags, "--steps", "6", "--trace", "trace.json")
+                        cells, reason = row_of_steps(options, folder, flags)
                     except RuntimeError as error:
-                        report.failed(f"n={width} B={batch} p={ranks} {strategy}: {error}")
+                        report.failed(f"{what}: {error}")
                         continue
-                    joules = [record["energy_joules"] for record in records]
-                    energy = f"{sum(joules) / len(joules):.3g} J" if None not in joules else "-"
-                    exchanges = sum(exchange_seconds(os.path.join(folder, "trace.json")).values())
-                    report.add(f"{width:>6} {batch:>5} {ranks:>3}  {strategy:<9} "
-                               f"{1e3 * statistics.median(r['step_seconds'] for r in records):>9.3f} ms "
-                               f"{1e3 * exchanges:>9.3f} ms {records[0]['comm_bytes'] / 1024:>7.0f} KiB {energy:>12}")
-                    if None in joules and strategy == STRATEGIES[0]:
-                        report.add(f"       no energy: {records[0].get('energy_reason')}")
+                    report.add(f"{what} {cells}")
+                    if reason:
+                        report.add(f"       no energy: {reason}")
     report.add()
 
 
@@ -169,6 +198,9 @@ def main():
     parser.add_argument("--batches", type=numbers, default=[256, 2048])
     parser.add_argument("--ghost-width", type=int, default=16)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--only", default="", help="conformance cases whose name contains this")
+    parser.add_argument("--every", type=int, default=1, help="only every N-th of them")
+    parser.add_argument("--train", type=str.split, default=[], help="more flags of the timed runs, as '--precision bf16'")
     options = parser.parse_args()
     options.tools_dir = os.path.abspath(options.tools_dir)
     listed = output_of("nvidia-smi", "--list-gpus") if options.device == "cuda" else "GPU 0\nGPU 1\nGPU 2\nGPU 3"
@@ -180,7 +212,8 @@ def main():
     machine(report)
     unit_tests(report, options)
     with tempfile.TemporaryDirectory(prefix="phantom-gpu-check-") as folder:
-        conformance(report, options, folder)
+        examples(report, options, folder)
+        conformance(report, options)
         step_times(report, options, folder)
     report.add(f"{report.failures} failures")
     report.write()

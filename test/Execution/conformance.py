@@ -11,7 +11,7 @@ import fnmatch
 COMMUNICATORS = {"cpu": ("threads",), "sim": ("sim", "loopback"), "cuda": ("nccl", "loopback")}
 
 # What a device must compute; all else is about tools, files and messages.
-SUITE = ("accumulation/*", "clipping/*", "determinism/*", "digits/*", "dropout/*", "encoding/*", "evaluation/*", "gradient/*", "grid/*",
+SUITE = ("accumulation/*", "clipping/*", "determinism/*", "digits/*", "dropout/*", "encoding/*", "evaluation/*", "grid/*",
          "groups/*", "identity/*", "label-smoothing/*", "normalize/*", "optimizer/*", "precision/*", "reference/*", "strategy/*",
          "switch/*", "teacher/*", "transformer/*")
 

@@ -6,7 +6,7 @@
 #
 # ===-----------------------------------------------------------------------=== #
 """usage: run.py --tools-dir DIR [--jobs N] [--only TEXT] [--full] [--sanitize KIND] [--with-onnxruntime VENV]
-              [--with-torch PYTHON] [--device cpu|sim|cuda] [--communicator NAME] [--list]
+              [--with-torch PYTHON] [--device cpu|sim|cuda] [--communicator NAME] [--every N] [--list]
 
 Starts the tools on generated models and compares with NumPy. The last line is "N passed, N failed", and ", N skipped" where
 some cannot run here.
@@ -65,6 +65,7 @@ def main():
     parser.add_argument("--device", choices=conformance.COMMUNICATORS, default="cpu")
     parser.add_argument("--communicator", help="of the device: " + "; ".join(
         f"{device}: {' or '.join(names)}" for device, names in conformance.COMMUNICATORS.items()))
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="run every N-th case")
     parser.add_argument("--gpus", type=int, default=1, help="how many --device cuda has")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
@@ -79,6 +80,7 @@ def main():
 
     cases = [(name, case) for module in MODULES for name, case in importlib.import_module(module).cases(options)
              if arguments.only in name and (options.device == "cpu" or conformance.is_in_suite(name))]
+    cases = cases[::arguments.every]
     if arguments.list:
         print("\n".join(name for name, _ in cases))
         return 0
