@@ -90,6 +90,9 @@ std::string checkPointers(const Matmul &matmul) {
   const MatmulDescription &description = matmul.description;
   if (description.hasBias() && !description.bias)
     return "the epilogue needs a bias, and its pointer is null";
+  // An H100's cuBLASLt answers CUBLAS_STATUS_INVALID_VALUE.
+  if (!description.hasBias() && description.bias)
+    return "the epilogue has no bias, and there is a pointer to one";
   if (description.hasAux() && !description.aux)
     return "the epilogue needs an auxiliary matrix, and its pointer is null";
   if (description.hasAux() && reinterpret_cast<uintptr_t>(description.aux) % auxAlignment != 0)

@@ -25,6 +25,33 @@ protected:
   }
   void TearDown() override { EXPECT_EQ(violations(), ""); }
 
+  /// The epilogue of an activation's gradient, without and with the sums over columns, which are the bias's.
+  /// Skips where cuBLASLt has no kernel for it.
+  void expectGradients(unsigned epilogue, float *aux, int64_t leading, const std::vector<double> &gradient,
+                       const std::vector<double> &biasGradient) {
+    float *sums = bench.device(m);
+    for (unsigned extra : {0u, epilogueBiasGradient}) {
+      Product product(bench, m, n, k);
+      product.setEpilogue(epilogue | extra);
+      if (extra) {
+        ASSERT_EQ(product.set(8, sums), 0);
+      }
+      ASSERT_EQ(product.set(11, aux), 0);
+      ASSERT_EQ(product.set<int64_t>(12, leading), 0);
+      product.workspaceBytes = 1 << 20;
+      product.workspace = bench.device(product.workspaceBytes / sizeof(float));
+      ASSERT_EQ(product.prefer<uint64_t>(1, product.workspaceBytes), 0);
+      const int status = product.choose();
+      if (status == notSupported)
+        GTEST_SKIP() << "no kernel for epilogue " << (epilogue | extra);
+      ASSERT_EQ(status, 0);
+      ASSERT_EQ(product.run(a, b, d, stream), 0);
+      expectClose(bench.read(stream, d, m * n), gradient);
+      if (extra)
+        expectClose(bench.read(stream, sums, m), biasGradient);
+    }
+  }
+
   using Operands::stream;
   Bench &bench = *this;
 };
@@ -123,7 +150,9 @@ TEST_P(BlasConformance, ForwardEpilogues) {
       product.setEpilogue(hasBias && activation == epilogueDefault
                               ? epilogueBias
                               : activation | (hasBias ? epilogueBias : 0));
-      ASSERT_EQ(product.set(8, bias), 0);
+      if (hasBias) {
+        ASSERT_EQ(product.set(8, bias), 0);
+      }
       ASSERT_EQ(product.choose(), 0);
       ASSERT_EQ(product.run(a, b, d, stream), 0);
       std::vector<double> expected = wanted;
@@ -140,7 +169,7 @@ TEST_P(BlasConformance, ForwardEpilogues) {
 TEST_P(BlasConformance, ReluAndItsGradient) {
   const std::vector<float> biasValues = numbers(m, 3);
   const float *bias = bench.device(stream, biasValues);
-  float *mask = bench.device(128 / 32 * n), *sums = bench.device(m);
+  float *mask = bench.device(128 / 32 * n);
   Product forward(bench, m, n, k);
   forward.setEpilogue(epilogueRelu | epilogueAux | epilogueBias);
   ASSERT_EQ(forward.set(8, bias), 0);
@@ -155,31 +184,18 @@ TEST_P(BlasConformance, ReluAndItsGradient) {
       EXPECT_EQ((bytes[row / 8] >> (row % 8)) & 1, values[row + column * m] > 0);
     }
 
-  Product backward(bench, m, n, k);
-  backward.setEpilogue(epilogueReluGradient | epilogueBiasGradient);
-  ASSERT_EQ(backward.set(8, sums), 0);
-  ASSERT_EQ(backward.set(11, mask), 0);
-  ASSERT_EQ(backward.set<int64_t>(12, 128), 0);
-  ASSERT_EQ(backward.choose(), 0);
-  ASSERT_EQ(backward.run(a, b, d, stream), 0);
   std::vector<double> gradient(m * n), biasGradient(m);
   for (size_t i = 0; i < m * n; ++i) {
     gradient[i] = wanted[i] + biasValues[i % m] > 0 ? wanted[i] : 0;
     biasGradient[i % m] += gradient[i];
   }
-  expectClose(bench.read(stream, d, m * n), gradient);
-  expectClose(bench.read(stream, sums, m), biasGradient);
-
-  backward.setEpilogue(epilogueReluGradient);
-  ASSERT_EQ(backward.choose(), 0);
-  ASSERT_EQ(backward.run(a, b, d, stream), 0);
-  expectClose(bench.read(stream, d, m * n), gradient);
+  expectGradients(epilogueReluGradient, mask, 128, gradient, biasGradient);
 }
 
 TEST_P(BlasConformance, GeluAndItsGradient) {
   const std::vector<float> biasValues = numbers(m, 3);
   const float *bias = bench.device(stream, biasValues);
-  float *aux = bench.device(16 * n), *sums = bench.device(m);
+  float *aux = bench.device(16 * n);
   Product forward(bench, m, n, k);
   forward.setEpilogue(epilogueGelu | epilogueAux | epilogueBias);
   ASSERT_EQ(forward.set(8, bias), 0);
@@ -191,22 +207,12 @@ TEST_P(BlasConformance, GeluAndItsGradient) {
   for (size_t i = 0; i < m * n; ++i)
     EXPECT_NEAR(operand[i % m + i / m * 16], wanted[i] + biasValues[i % m], 1e-5);
 
-  Product backward(bench, m, n, k);
   std::vector<double> gradient(m * n), biasGradient(m);
   for (size_t i = 0; i < m * n; ++i) {
     gradient[i] = wanted[i] * geluSlopeOf(wanted[i] + biasValues[i % m]);
     biasGradient[i % m] += gradient[i];
   }
-  ASSERT_EQ(backward.set(8, sums), 0);
-  ASSERT_EQ(backward.set(11, aux), 0);
-  ASSERT_EQ(backward.set<int64_t>(12, 16), 0);
-  for (unsigned extra : {0u, epilogueBiasGradient}) {
-    backward.setEpilogue(epilogueGeluGradient | extra);
-    ASSERT_EQ(backward.choose(), 0);
-    ASSERT_EQ(backward.run(a, b, d, stream), 0);
-    expectClose(bench.read(stream, d, m * n), gradient);
-  }
-  expectClose(bench.read(stream, sums, m), biasGradient);
+  expectGradients(epilogueGeluGradient, aux, 16, gradient, biasGradient);
 }
 
 } // namespace

@@ -92,6 +92,14 @@ TEST_F(SimBlas, MissingBias) {
   expectViolation(bench, "the epilogue needs a bias, and its pointer is null");
 }
 
+TEST_F(SimBlas, BiasWithoutEpilogue) {
+  Product product(bench, m, n, k);
+  ASSERT_EQ(product.set(8, bench.device(m)), 0);
+  ASSERT_EQ(product.choose(), 0);
+  EXPECT_EQ(product.run(a, b, d, stream), invalidValue);
+  expectViolation(bench, "the epilogue has no bias, and there is a pointer to one");
+}
+
 TEST_F(SimBlas, MissingAuxiliaryMatrix) {
   Product product(bench, m, n, k);
   product.setEpilogue(epilogueGeluGradient);
