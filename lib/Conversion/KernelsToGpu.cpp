@@ -80,14 +80,19 @@ private:
     }
     builder.setInsertionPointToEnd(&copy.getBody().front());
     std::optional<Grid> grid;
+    Fills fills;
     for (Operation &op : kernel.getBody().front().without_terminator()) {
       if (op.hasTrait<OpTrait::ConstantLike>()) {
         builder.clone(op, mapping);
         continue;
       }
       if (grid)
-        return op.emitOpError("is the second op of a kernel; a kernel has one");
-      FailureOr<Grid> divided = divide(&op, copy, mapping);
+        return op.emitOpError("is the second op of a kernel; a kernel has one, and fills before it");
+      if (linalg::FillOp fill = fillOfLast(&op)) {
+        fills[fill.getOutputs().front()] = fill.getInputs().front();
+        continue;
+      }
+      FailureOr<Grid> divided = divide(&op, copy, mapping, fills);
       if (failed(divided))
         return failure();
       grid = *divided;
@@ -103,13 +108,26 @@ private:
     return success();
   }
 
-  FailureOr<Grid> divide(Operation *op, gpu::GPUFuncOp kernel, const IRMapping &mapping) {
+  /// `op` if it is a fill of what the kernel's last op starts from.
+  static linalg::FillOp fillOfLast(Operation *op) {
+    auto fill = dyn_cast<linalg::FillOp>(op);
+    auto last = dyn_cast_or_null<linalg::LinalgOp>(op->getBlock()->getTerminator()->getPrevNode());
+    if (!fill || !last || isa<linalg::FillOp>(last))
+      return nullptr;
+    for (OpOperand &init : last.getDpsInitsMutable())
+      if (init.get() == fill.getOutputs().front() &&
+          last.getMatchingIndexingMap(&init).isProjectedPermutation())
+        return fill;
+    return nullptr;
+  }
+
+  FailureOr<Grid> divide(Operation *op, gpu::GPUFuncOp kernel, const IRMapping &mapping, const Fills &fills) {
     if (auto structured = dyn_cast<linalg::LinalgOp>(op)) {
       if (structured.hasDynamicShape() || structured.hasPureTensorSemantics())
         return op->emitOpError("must be on buffers of static shape");
-      return divideStructured(structured, kernel, mapping, blockReduction);
+      return divideStructured(structured, kernel, mapping, fills, blockReduction);
     }
-    if (auto loop = dyn_cast<scf::ForOp>(op); loop && loop.getNumResults() == 0)
+    if (auto loop = dyn_cast<scf::ForOp>(op); loop && loop.getNumResults() == 0 && fills.empty())
       return divideLoops(loop, kernel, mapping);
     return op->emitOpError("cannot become a kernel for a GPU: run phantom-outline-kernels");
   }

@@ -40,15 +40,36 @@ struct Operands {
   llvm::SetVector<Value> constants;       ///< cloned into the kernel
 };
 
+/// The fill of the buffer that a result of `op` starts from, if nothing else sees it; null: none.
+linalg::FillOp fillOf(linalg::LinalgOp op, OpOperand &init) {
+  Value buffer = init.get();
+  if (!buffer.getDefiningOp<memref::AllocOp>() || !op.getMatchingIndexingMap(&init).isProjectedPermutation())
+    return nullptr;
+  linalg::FillOp fill;
+  for (OpOperand &use : buffer.getUses()) {
+    Operation *user = use.getOwner();
+    if (user->getBlock() != op->getBlock() || isa<ViewLikeOpInterface>(user))
+      return nullptr;
+    if (!user->isBeforeInBlock(op))
+      continue;
+    if (fill || !isa<linalg::FillOp>(user))
+      return nullptr;
+    fill = cast<linalg::FillOp>(user);
+  }
+  return fill;
+}
+
 struct OutlineKernelsPass : phantom::impl::PhantomOutlineKernelsBase<OutlineKernelsPass> {
+  using PhantomOutlineKernelsBase::PhantomOutlineKernelsBase;
+
   void runOnOperation() override {
     kernels = ModuleOp();
     byText.clear();
     counts.clear();
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
       replaceCopies(function);
-      for (Operation &op : llvm::make_early_inc_range(function.getOps()))
-        if (isa<linalg::LinalgOp, scf::ForOp>(op) && failed(outline(&op)))
+      for (ArrayRef<Operation *> ops : findKernels(function))
+        if (failed(outline(ops)))
           return signalPassFailure();
     }
   }
@@ -62,10 +83,12 @@ private:
     }
   }
 
-  FailureOr<Operands> findOperands(Operation *op);
-  LogicalResult outline(Operation *op);
-  func::FuncOp getKernel(Operation *op, const Operands &operands);
-  func::FuncOp buildKernel(Operation *op, const Operands &operands);
+  /// The ops of each kernel: one that does its work, behind fills of what it adds to.
+  SmallVector<SmallVector<Operation *>> findKernels(func::FuncOp function);
+  FailureOr<Operands> findOperands(ArrayRef<Operation *> ops);
+  LogicalResult outline(ArrayRef<Operation *> ops);
+  func::FuncOp getKernel(ArrayRef<Operation *> ops, const Operands &operands);
+  func::FuncOp buildKernel(ArrayRef<Operation *> ops, const Operands &operands);
   ModuleOp getKernelsModule();
 
   ModuleOp kernels;
@@ -81,17 +104,21 @@ ModuleOp OutlineKernelsPass::getKernelsModule() {
   return kernels;
 }
 
-FailureOr<Operands> OutlineKernelsPass::findOperands(Operation *op) {
+FailureOr<Operands> OutlineKernelsPass::findOperands(ArrayRef<Operation *> ops) {
   Operands operands;
-  llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
-  getUsedValuesDefinedAbove(op->getRegions(), used);
-  op->walk([&](MemoryEffectOpInterface nested) {
-    SmallVector<MemoryEffects::EffectInstance> effects;
-    nested.getEffects(effects);
-    for (const MemoryEffects::EffectInstance &effect : effects)
-      if (isa<MemoryEffects::Write>(effect.getEffect()) && used.contains(effect.getValue()))
-        operands.outputs.insert(effect.getValue());
-  });
+  // The fills come first, but the order of operands is that of the op which does the work.
+  llvm::SetVector<Value> used;
+  for (Operation *op : llvm::reverse(ops)) {
+    used.insert_range(op->getOperands());
+    getUsedValuesDefinedAbove(op->getRegions(), used);
+    op->walk([&](MemoryEffectOpInterface nested) {
+      SmallVector<MemoryEffects::EffectInstance> effects;
+      nested.getEffects(effects);
+      for (const MemoryEffects::EffectInstance &effect : effects)
+        if (isa<MemoryEffects::Write>(effect.getEffect()) && used.contains(effect.getValue()))
+          operands.outputs.insert(effect.getValue());
+    });
+  }
   for (Value value : used) {
     Operation *definition = value.getDefiningOp();
     if (operands.outputs.contains(value))
@@ -101,7 +128,7 @@ FailureOr<Operands> OutlineKernelsPass::findOperands(Operation *op) {
     else if (definition && matchPattern(definition, m_Constant()))
       operands.constants.insert(value);
     else
-      return op->emitOpError(
+      return ops.back()->emitOpError(
           "uses a value that is neither a buffer nor a constant: it cannot become a kernel");
   }
   return operands;
@@ -125,13 +152,14 @@ StringRef kernelName(Operation *op) {
   return llvm::hasSingleElement(*structured.getBlock()) ? "move" : "elementwise";
 }
 
-func::FuncOp OutlineKernelsPass::buildKernel(Operation *op, const Operands &operands) {
-  MLIRContext *context = op->getContext();
+func::FuncOp OutlineKernelsPass::buildKernel(ArrayRef<Operation *> ops, const Operands &operands) {
+  MLIRContext *context = &getContext();
+  Location location = ops.back()->getLoc();
   SmallVector<Value> buffers = llvm::to_vector(operands.inputs);
   llvm::append_range(buffers, operands.outputs);
   auto type = FunctionType::get(context, TypeRange(ValueRange(buffers)), {});
   OpBuilder builder(context);
-  auto kernel = func::FuncOp::create(builder, op->getLoc(), "kernel", type);
+  auto kernel = func::FuncOp::create(builder, location, "kernel", type);
   Block *block = kernel.addEntryBlock();
   builder.setInsertionPointToEnd(block);
   IRMapping mapping;
@@ -139,8 +167,9 @@ func::FuncOp OutlineKernelsPass::buildKernel(Operation *op, const Operands &oper
     mapping.map(buffer, argument);
   for (Value constant : operands.constants)
     builder.clone(*constant.getDefiningOp(), mapping);
-  builder.clone(*op, mapping);
-  func::ReturnOp::create(builder, op->getLoc());
+  for (Operation *op : ops)
+    builder.clone(*op, mapping);
+  func::ReturnOp::create(builder, location);
   for (auto [i, buffer] : llvm::enumerate(buffers)) {
     auto shares = [&, buffer = buffer](Value other) {
       return other != buffer && rootOf(other) == rootOf(buffer);
@@ -151,8 +180,8 @@ func::FuncOp OutlineKernelsPass::buildKernel(Operation *op, const Operands &oper
   return kernel;
 }
 
-func::FuncOp OutlineKernelsPass::getKernel(Operation *op, const Operands &operands) {
-  func::FuncOp kernel = buildKernel(op, operands);
+func::FuncOp OutlineKernelsPass::getKernel(ArrayRef<Operation *> ops, const Operands &operands) {
+  func::FuncOp kernel = buildKernel(ops, operands);
   std::string text;
   llvm::raw_string_ostream stream(text);
   kernel.print(stream, OpPrintingFlags().useLocalScope().enableDebugInfo(false));
@@ -161,28 +190,50 @@ func::FuncOp OutlineKernelsPass::getKernel(Operation *op, const Operands &operan
     kernel.erase();
     return known;
   }
-  StringRef name = kernelName(op);
+  StringRef name = kernelName(ops.back());
   kernel.setName((name + "_" + Twine(counts[name]++)).str());
   getKernelsModule().push_back(kernel);
   return known = kernel;
 }
 
-LogicalResult OutlineKernelsPass::outline(Operation *op) {
+SmallVector<SmallVector<Operation *>> OutlineKernelsPass::findKernels(func::FuncOp function) {
+  SmallVector<SmallVector<Operation *>> kernels;
+  llvm::DenseSet<Operation *> taken;
+  for (Operation &op : function.getOps()) {
+    if (!isa<linalg::LinalgOp, scf::ForOp>(op))
+      continue;
+    SmallVector<Operation *> &ops = kernels.emplace_back();
+    auto structured = dyn_cast<linalg::LinalgOp>(op);
+    if (mergeFills && structured && !isa<linalg::FillOp>(op) && !doesNothing(&op))
+      for (OpOperand &init : structured.getDpsInitsMutable())
+        if (linalg::FillOp fill = fillOf(structured, init)) {
+          ops.push_back(fill);
+          taken.insert(fill);
+        }
+    ops.push_back(&op);
+  }
+  llvm::erase_if(kernels, [&](ArrayRef<Operation *> ops) { return taken.contains(ops.back()); });
+  return kernels;
+}
+
+LogicalResult OutlineKernelsPass::outline(ArrayRef<Operation *> ops) {
+  Operation *op = ops.back();
   if (op->getNumResults() != 0)
     return op->emitOpError("works on tensors: run phantom-bufferize before");
   if (doesNothing(op)) {
     op->erase();
     return success();
   }
-  FailureOr<Operands> operands = findOperands(op);
+  FailureOr<Operands> operands = findOperands(ops);
   if (failed(operands))
     return failure();
-  func::FuncOp kernel = getKernel(op, *operands);
+  func::FuncOp kernel = getKernel(ops, *operands);
   OpBuilder builder(op);
   auto symbol = SymbolRefAttr::get(getKernelsModule().getSymNameAttr(), {SymbolRefAttr::get(kernel)});
   LaunchOp::create(builder, op->getLoc(), symbol, operands->inputs.getArrayRef(),
                    operands->outputs.getArrayRef());
-  op->erase();
+  for (Operation *merged : ops)
+    merged->erase();
   return success();
 }
 

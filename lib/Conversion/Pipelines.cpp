@@ -34,8 +34,9 @@ static void addGemmPasses(OpPassManager &pm, const ToCpuPipelineOptions &options
   }
 }
 
-/// To kernels on buffers, beside which exchanges run. With `splitReductions`, many threads share a sum.
-static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, bool splitReductions) {
+/// To kernels on buffers, beside which exchanges run. On GPUs many threads share a sum, and a kernel more
+/// costs more than on a CPU.
+static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &options, bool onGpus) {
   if (options.precision == Precision::BF16)
     pm.addPass(createPhantomConvertPrecision({Precision::BF16}));
   ConvertPhantomToLinalgOptions toLinalg;
@@ -49,12 +50,12 @@ static void addBufferPasses(OpPassManager &pm, const ToCpuPipelineOptions &optio
     pm.addPass(createPhantomRecomputeActivations());
   if (options.hoistUpdates)
     pm.addPass(createPhantomHoistUpdates());
-  if (splitReductions) {
+  if (onGpus) {
     pm.addPass(createPhantomSplitReductions());
     pm.addPass(createCanonicalizerPass());
   }
   pm.addPass(createPhantomBufferize({options.elideCopies}));
-  pm.addPass(createPhantomOutlineKernels());
+  pm.addPass(createPhantomOutlineKernels({/*mergeFills=*/onGpus}));
   pm.addPass(createPhantomOverlapExchanges({options.overlap}));
 }
 
@@ -66,7 +67,7 @@ static void addMemoryPasses(OpPassManager &pm, const ToCpuPipelineOptions &optio
 
 void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::Cpu);
-  addBufferPasses(pm, options, /*splitReductions=*/false);
+  addBufferPasses(pm, options, /*onGpus=*/false);
   addMemoryPasses(pm, options);
   pm.addPass(createConvertPhantomKernelsToLLVM());
 }
@@ -74,7 +75,7 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
 void mlir::phantom::buildToCudaPipeline(OpPassManager &pm, const ToCudaPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::CublasLt);
   pm.addPass(createPhantomPackExchanges());
-  addBufferPasses(pm, options, /*splitReductions=*/true);
+  addBufferPasses(pm, options, /*onGpus=*/true);
   pm.addPass(createPhantomScheduleStreams());
   addMemoryPasses(pm, options);
   ConvertPhantomKernelsToGpuOptions toGpu;

@@ -25,8 +25,8 @@ constexpr int64_t kReductionThreads = 128;
 /// Emits one linalg op for one thread.
 class StructuredThreads {
 public:
-  StructuredThreads(linalg::LinalgOp op, gpu::GPUFuncOp kernel, const IRMapping &mapping)
-      : op(op), kernel(kernel), mapping(mapping), maps(op.getIndexingMapsArray()) {
+  StructuredThreads(linalg::LinalgOp op, gpu::GPUFuncOp kernel, const IRMapping &mapping, const Fills &fills)
+      : op(op), kernel(kernel), mapping(mapping), fills(fills), maps(op.getIndexingMapsArray()) {
     for (auto [d, kind, extent] : llvm::enumerate(op.getIteratorTypesArray(), op.getStaticLoopRanges())) {
       bool reduces = kind == utils::IteratorType::reduction;
       (reduces ? reduced : parallel).push_back(d);
@@ -61,6 +61,8 @@ private:
   AffineMap mapOf(OpOperand &operand) const { return maps[operand.getOperandNumber()]; }
 
   Value load(ImplicitLocOpBuilder &b, OpOperand &operand, ArrayRef<Value> indices) const {
+    if (Value filled = fills.lookup(operand.get()))
+      return mapping.lookup(filled);
     Value buffer = mapping.lookup(operand.get());
     if (!isa<MemRefType>(buffer.getType()))
       return buffer;
@@ -247,6 +249,7 @@ private:
   linalg::LinalgOp op;
   gpu::GPUFuncOp kernel;
   const IRMapping &mapping;
+  const Fills &fills;
   SmallVector<AffineMap> maps;
   SmallVector<unsigned> parallel, reduced; ///< dimensions
   SmallVector<int64_t> parallelExtents, reducedExtents;
@@ -259,6 +262,7 @@ private:
 } // namespace
 
 FailureOr<Grid> mlir::phantom::divideStructured(linalg::LinalgOp op, gpu::GPUFuncOp kernel,
-                                                const IRMapping &mapping, int64_t blockReduction) {
-  return StructuredThreads(op, kernel, mapping).divide(blockReduction);
+                                                const IRMapping &mapping, const Fills &fills,
+                                                int64_t blockReduction) {
+  return StructuredThreads(op, kernel, mapping, fills).divide(blockReduction);
 }

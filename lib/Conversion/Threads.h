@@ -35,11 +35,14 @@ SmallVector<Value> delinearize(ImplicitLocOpBuilder &b, Value index, ArrayRef<in
 /// A loop over 0 to `count`.
 Value constantIndex(ImplicitLocOpBuilder &b, int64_t value);
 
+/// What each element of a buffer is before the op.
+using Fills = llvm::DenseMap<Value, Value>;
+
 /// Emits the work of one thread of `op` at the end of the kernel. `mapping` has the kernel's values for the
-/// op's operands. A sum of at least `blockReduction` elements may be added by a block. Emits an error for
-/// what is not parallel.
+/// op's operands and what they are filled with. A sum of at least `blockReduction` elements may be added by a
+/// block. Emits an error for what is not parallel.
 FailureOr<Grid> divideStructured(linalg::LinalgOp op, gpu::GPUFuncOp kernel, const IRMapping &mapping,
-                                 int64_t blockReduction);
+                                 const Fills &fills, int64_t blockReduction);
 
 /// As `divideStructured`, of a nest of loops with constant bounds. Loops of which each iteration writes other
 /// elements than all others are divided.

@@ -8,7 +8,7 @@ module @kernels {
   func.func @two(%x: memref<4xf32>) {
     %zero = arith.constant 0.0 : f32
     linalg.fill ins(%zero : f32) outs(%x : memref<4xf32>)
-    // expected-error @below {{is the second op of a kernel; a kernel has one}}
+    // expected-error @below {{is the second op of a kernel; a kernel has one, and fills before it}}
     linalg.fill ins(%zero : f32) outs(%x : memref<4xf32>)
     return
   }

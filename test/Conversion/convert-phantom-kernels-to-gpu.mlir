@@ -117,6 +117,24 @@ module {
       }
       return
     }
+    // What a fill in front wrote is a constant: nothing reads the buffer.
+    // CHECK-LABEL: gpu.func @from_one
+    // CHECK-SAME: (%{{[^ ]+}}: memref<20x8xf32>, %[[S:[^ ]+]]: memref<20xf32>)
+    // CHECK: %[[ONE:.+]] = arith.constant 1.000000e+00 : f32
+    // CHECK-NOT: memref.load %[[S]]
+    // CHECK: scf.for {{.*}} iter_args(%{{[^ ]+}} = %[[ONE]])
+    // CHECK: memref.store %{{[^ ]+}}, %[[S]][
+    func.func @from_one(%x: memref<20x8xf32>, %s: memref<20xf32>) {
+      %one = arith.constant 1.0 : f32
+      linalg.fill ins(%one : f32) outs(%s : memref<20xf32>)
+      linalg.generic {indexing_maps = [affine_map<(i, k) -> (i, k)>, affine_map<(i, k) -> (i)>], iterator_types = ["parallel", "reduction"]}
+          ins(%x : memref<20x8xf32>) outs(%s : memref<20xf32>) {
+      ^bb0(%a: f32, %b: f32):
+        %e = arith.addf %b, %a : f32
+        linalg.yield %e : f32
+      }
+      return
+    }
     // CHECK-LABEL: gpu.func @fill
     // CHECK: arith.constant 2.000000e+00
     // CHECK: arith.index_cast

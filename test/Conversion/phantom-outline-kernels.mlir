@@ -1,4 +1,5 @@
 // RUN: phantom-opt %s --phantom-outline-kernels | FileCheck %s
+// RUN: phantom-opt %s --phantom-outline-kernels=merge-fills | FileCheck %s --check-prefix=MERGED
 // RUN: phantom-opt %s --phantom-outline-kernels --mlir-print-debuginfo | FileCheck %s --check-prefix=LOC
 
 #id = affine_map<(i) -> (i)>
@@ -92,6 +93,50 @@ func.func @loops(%a: memref<8xf32>, %b: memref<4x8xf32>) {
     }
   }
   return
+}
+
+// A fill of a new buffer goes along with the sum that starts from it. One whose buffer is seen before that stays, and one that is seen by a view.
+// CHECK-LABEL: func @sums
+// CHECK-COUNT-3: phantom.launch @kernels::@fill_
+// MERGED-LABEL: func @sums
+// MERGED: phantom.launch @kernels::@[[SUM:reduce_[0-9]+]] ins(%arg0 : memref<4x8xf32>) outs(%[[MERGED:[^ ]+]] :
+// MERGED: phantom.launch @kernels::@fill_{{[0-9]+}} outs(%[[SEEN:[^ ]+]] :
+// MERGED: phantom.launch @kernels::@move_{{[0-9]+}} ins(%[[SEEN]] :
+// MERGED: phantom.launch @kernels::@reduce_{{[0-9]+}} ins(%arg0 : memref<4x8xf32>) outs(%[[SEEN]] :
+// MERGED: phantom.launch @kernels::@fill_{{[0-9]+}} outs(%[[VIEWED:[^ ]+]] :
+// MERGED: phantom.launch @kernels::@reduce_{{[0-9]+}} ins(%arg0 : memref<4x8xf32>) outs(%[[VIEWED]] :
+// MERGED: func.func @[[SUM]](
+// MERGED: linalg.fill
+// MERGED-NEXT: linalg.generic
+func.func @sums(%x: memref<4x8xf32>, %y: memref<4xf32>) -> (memref<4xf32>, memref<4xf32>, memref<4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %a = memref.alloc() : memref<4xf32>
+  linalg.fill ins(%zero : f32) outs(%a : memref<4xf32>)
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x8xf32>) outs(%a : memref<4xf32>) {
+  ^bb0(%v: f32, %s: f32):
+    %n = arith.addf %s, %v : f32
+    linalg.yield %n : f32
+  }
+  %b = memref.alloc() : memref<4xf32>
+  linalg.fill ins(%zero : f32) outs(%b : memref<4xf32>)
+  memref.copy %b, %y : memref<4xf32> to memref<4xf32>
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x8xf32>) outs(%b : memref<4xf32>) {
+  ^bb0(%v: f32, %s: f32):
+    %n = arith.addf %s, %v : f32
+    linalg.yield %n : f32
+  }
+  %c = memref.alloc() : memref<4xf32>
+  %view = memref.expand_shape %c [[0, 1]] output_shape [2, 2] : memref<4xf32> into memref<2x2xf32>
+  linalg.fill ins(%zero : f32) outs(%c : memref<4xf32>)
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x8xf32>) outs(%c : memref<4xf32>) {
+  ^bb0(%v: f32, %s: f32):
+    %n = arith.addf %s, %v : f32
+    linalg.yield %n : f32
+  }
+  return %a, %b, %c : memref<4xf32>, memref<4xf32>, memref<4xf32>
 }
 
 // CHECK: module @kernels

@@ -323,7 +323,8 @@ def PhantomOutlineKernels : Pass<"phantom-outline-kernels", "::mlir::ModuleOp"> 
   let summary = "move linalg ops, loops and copies into kernels";
   let description = [{
     Each becomes a function of the nested module `@kernels`, which takes its buffers, and a `phantom.launch`. Equal kernels are
-    shared. Constants are cloned into the kernel. Buffers that may overlap others of the call lack `llvm.noalias`.
+    shared. Constants are cloned into the kernel. Buffers that may overlap others of the call lack `llvm.noalias`. With `merge-fills`, a fill of a new
+    buffer goes into the kernel whose op, a sum say, starts from it.
 
     ```mlir
     linalg.generic … ins(%x : memref<8x4xf32>) outs(%y : memref<8x4xf32>) {…}
@@ -331,6 +332,7 @@ def PhantomOutlineKernels : Pass<"phantom-outline-kernels", "::mlir::ModuleOp"> 
     phantom.launch @kernels::@generic_0 ins(%x : memref<8x4xf32>) outs(%y : memref<8x4xf32>)
     ```
   }];
+  let options = [Option<"mergeFills", "merge-fills", "bool", /*default=*/"false", "no kernels of their own for what sums start from">];
   let dependentDialects = ["::mlir::phantom::PhantomDialect", "::mlir::func::FuncDialect"];
 }
 
@@ -445,7 +447,7 @@ def ConvertPhantomKernelsToGpu : Pass<"convert-phantom-kernels-to-gpu", "::mlir:
     | reduction of at least `block-reduction` elements each, neighbours in memory, or to a single result | a part of one result's elements; the block adds the parts, as a tree in workgroup memory |
     | loops | elements of the loops whose iterations write elements of their own; the other loops in order |
 
-    The order of every sum is fixed: each run gives the same bits. Functions of f32 become polynomials, as on the CPU. The targets of the
+    What a fill in front of the op wrote is a constant in the kernel. The order of every sum is fixed: each run gives the same bits. Functions of f32 become polynomials, as on the CPU. The targets of the
     module are `chips`, each with the version of PTX that knows it. A program without kernels gets an empty module.
 
     ```mlir
