@@ -290,17 +290,24 @@ static std::vector<double> unpack(const MatrixDescription &matrix, const std::by
 
 void runMatmul(const Matmul &matmul, const std::function<std::byte *(const void *)> &host) {
   const uint64_t m = matmul.rows(), n = matmul.columns(), k = matmul.inner();
+  const uint64_t slice = (k + matmul.slices - 1) / matmul.slices;
   const std::vector<double> a = unpack(matmul.a, host(matmul.aMemory), matmul.description.transposeA);
   const std::vector<double> b = unpack(matmul.b, host(matmul.bMemory), matmul.description.transposeB);
   const std::byte *c = matmul.beta != 0 ? host(matmul.cMemory) : nullptr;
   std::byte *d = host(matmul.dMemory);
   EpilogueRun epilogue(matmul, host);
-  std::vector<double> sums(m);
+  std::vector<double> sums(m), parts(m);
   for (uint64_t column = 0; column < n; ++column) {
     std::fill(sums.begin(), sums.end(), 0.0);
-    for (uint64_t inner = 0; inner < k; ++inner)
+    for (uint64_t first = 0; first < k; first += slice) {
+      std::fill(parts.begin(), parts.end(), 0.0);
+      for (uint64_t inner = first; inner < std::min(first + slice, k); ++inner)
+        for (uint64_t row = 0; row < m; ++row)
+          parts[row] += a[row + inner * m] * b[inner + column * k];
       for (uint64_t row = 0; row < m; ++row)
-        sums[row] += a[row + inner * m] * b[inner + column * k];
+        sums[row] += matmul.slices > 1 && matmul.d.type != int(MatrixType::F64) ? double(float(parts[row]))
+                                                                                : parts[row];
+    }
     for (uint64_t row = 0; row < m; ++row) {
       double value = matmul.alpha * sums[row];
       if (c)

@@ -83,6 +83,7 @@ struct Matmul {
   double alpha = 1, beta = 0;
   void *workspace = nullptr;
   size_t workspaceBytes = 0;
+  uint64_t slices = 1; ///< of the depth: each is summed for itself, and rounded
 
   uint64_t rows() const { return d.rows; }
   uint64_t columns() const { return d.columns; }

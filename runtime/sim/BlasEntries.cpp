@@ -193,6 +193,7 @@ struct Algorithm {
   uint64_t problem; ///< of which shapes, types and epilogue
   uint64_t workspaceBytes;
   uint32_t alignment[4];
+  uint32_t number; ///< of those for the product
 };
 static_assert(sizeof(Algorithm) <= sizeof(gpu::MatmulAlgorithm));
 
@@ -257,17 +258,21 @@ static int cublasLtMatmulAlgoGetHeuristic(Sim &sim, gpu::BlasHandle handle, gpu:
   algorithm.workspaceBytes = std::min<uint64_t>(preferences->workspaceBytes, workspaceWanted);
   for (int i = 0; i < 4; ++i)
     algorithm.alignment[i] = std::min(preferences->alignment[i], mostAlignment);
-  *results = {};
-  std::memcpy(&results->algorithm, &algorithm, sizeof(algorithm));
-  results->workspaceBytes = algorithm.workspaceBytes;
-  results->waves = 1;
-  *returned = 1;
+  *returned = std::min(requested, int(sim.options.gemmTimes.size()));
+  for (gpu::MatmulHeuristic &result : MutableArrayRef(results, size_t(*returned))) {
+    result = {};
+    std::memcpy(&result.algorithm, &algorithm, sizeof(algorithm));
+    result.workspaceBytes = algorithm.workspaceBytes;
+    result.waves = 1;
+    ++algorithm.number;
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
 // Whether an algorithm fits a call; "": it does.
-static std::string checkAlgorithm(const Algorithm &algorithm, const Matmul &matmul, size_t givenBytes) {
-  if (algorithm.problem != problemOf(matmul))
+static std::string checkAlgorithm(const Algorithm &algorithm, const Matmul &matmul, size_t givenBytes,
+                                  size_t kernels) {
+  if (algorithm.problem != problemOf(matmul) || algorithm.number >= kernels)
     return "the algorithm is of another product than this one";
   if (givenBytes < algorithm.workspaceBytes)
     return ("the algorithm needs a workspace of " + Twine(algorithm.workspaceBytes) + " bytes, and has " +
@@ -294,7 +299,7 @@ static double loadScale(const void *scale, int type) {
   return value;
 }
 
-static int submitMatmul(Sim &sim, Queue &queue, const Matmul &matmul) {
+static int submitMatmul(Sim &sim, Queue &queue, const Matmul &matmul, double time) {
   constexpr double flopsPerSecond = 5e13;
   Command command;
   command.kind = Command::Kind::Gemm;
@@ -302,6 +307,7 @@ static int submitMatmul(Sim &sim, Queue &queue, const Matmul &matmul) {
   command.accesses = accessesOf(matmul);
   command.seconds +=
       2 * double(matmul.rows()) * double(matmul.columns()) * double(matmul.inner()) / flopsPerSecond;
+  command.seconds *= time;
   command.run = [&sim, matmul](const Op &) {
     runMatmul(matmul, [&](const void *address) { return sim.memory.host(address); });
   };
@@ -334,7 +340,7 @@ static int cublasLtMatmul(Sim &sim, gpu::BlasHandle handle, gpu::MatmulDesc desc
   if (algorithm)
     std::memcpy(&chosen, algorithm, sizeof(chosen));
   if (problem.empty())
-    problem = checkAlgorithm(chosen, matmul, workspaceBytes);
+    problem = checkAlgorithm(chosen, matmul, workspaceBytes, sim.options.gemmTimes.size());
   if (problem.empty() && chosen.workspaceBytes > 0 &&
       reinterpret_cast<uintptr_t>(workspace) % workspaceAlignment != 0)
     problem = "the address of the workspace is no multiple of 16";
@@ -344,7 +350,8 @@ static int cublasLtMatmul(Sim &sim, gpu::BlasHandle handle, gpu::MatmulDesc desc
     problem = checkPointers(matmul);
   if (!problem.empty())
     return sim.refuse(CUBLAS_STATUS_INVALID_VALUE, matmul.text() + ": " + problem);
-  return submitMatmul(sim, *queue, matmul);
+  matmul.slices = 1 + chosen.number;
+  return submitMatmul(sim, *queue, matmul, sim.options.gemmTimes[chosen.number]);
 }
 
 void addBlasEntries(gpu::GpuApi &api) {

@@ -142,6 +142,8 @@ static Error checkOptions(const GpuSimOptions &options) {
     return makeError("the double has 0 to 1024 devices, not " + Twine(options.devices));
   if (options.memoryBytes < 1)
     return makeError("a device of the double has at least 1 byte of memory");
+  if (options.gemmTimes.empty())
+    return makeError("the double needs at least one kernel per matrix product");
   for (const CallFault &fault : options.faults.calls)
     if (!llvm::is_contained(sim::entryNames, StringRef(fault.entry)))
       return makeError("there is no entry point '" + fault.entry + "' to fail; see GpuEntryPoints.def");

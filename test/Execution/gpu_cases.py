@@ -6,6 +6,7 @@
 #
 # ===-----------------------------------------------------------------------=== #
 """--device sim trains as --device cpu does, in whatever order its streams run; what it finds wrong is an error."""
+import json
 import os
 
 import numpy as np
@@ -108,7 +109,38 @@ def step_as_on_cpu(strategy, parts):
     return run
 
 
+def measured_kernels(name, strategy, *more):
+    """--autotune takes the kernels that the double says are the fastest, on all ranks, and in each run."""
+
+    def run(options):
+        with Scratch(options) as scratch:
+            flags = [*example_flags(name, strategy, 4), "--steps", 8, "--device", "sim", *more]
+            summaries, contents = [], []
+            for i, tuned in enumerate(([], ["--autotune", "--remarks"], ["--autotune", "--remarks", "--sim-seed", 7])):
+                process = scratch.run("train", *flags, *tuned, "--log", f"{i}.jsonl", "--summary", f"{i}.json", "--save",
+                                      f"{i}.safetensors")
+                remarks = [line for line in process.stderr.splitlines() if line.startswith("remark: GEMM ")]
+                check(bool(remarks) == bool(tuned), f"{len(remarks)} remarks about GEMMs")
+                for line in remarks:
+                    check("number 2 of 3 kernels is the fastest, with " in line and "2.00 times as fast as the first" in line, line)
+                with open(scratch.path(f"{i}.json")) as file:
+                    summaries.append(json.load(file)["gemm_kernels_hash"])
+                with open(scratch.path(f"{i}.safetensors"), "rb") as file:
+                    contents.append(file.read())
+            first, tuned = (losses(scratch.log(f"{i}.jsonl")) for i in (0, 1))
+            check_close("losses", tuned, first)
+            check(summaries[0] != summaries[1] == summaries[2], f"hashes {summaries}")
+            check(contents[0] != contents[1], "other kernels, and the same bits")
+            check(contents[1] == contents[2], "the same kernels, and other bits")
+
+    return run
+
+
 def cases(options):
+    for name in EXAMPLE_FLAGS:
+        for strategy in ("phantom", "tensor"):
+            yield f"gpu/{name}-{strategy}-autotune", measured_kernels(name, strategy)
+    yield "gpu/digits-loopback-autotune", measured_kernels("digits", "phantom", "--communicator", "loopback")
     for strategy in STRATEGIES:
         for parts in (1, 2):
             yield f"gpu/step-{strategy}-{parts}", step_as_on_cpu(strategy, parts)

@@ -10,10 +10,25 @@
 
 #include "phantom/Conversion/GpuChips.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 
 namespace phantom::run {
+
+/// What --autotune has found, beside the remarks of the compiler.
+static void printRemark(const rt::GemmMeasurement &measured) {
+  const std::string which =
+      measured.fastest == 0 ? "the first" : formatv("number {0}", measured.fastest + 1).str();
+  errs() << formatv("remark: {0}: {1} of {2} kernels is the fastest, with {3:f3} us", measured.gemm, which,
+                    measured.kernels, measured.seconds * 1e6);
+  if (!measured.firstSeconds)
+    errs() << "; the first does not run";
+  else if (measured.fastest != 0)
+    errs() << formatv("; {0:f2} times as fast as the first", *measured.firstSeconds / measured.seconds);
+  errs() << "\n";
+}
 
 Expected<std::unique_ptr<GpuMachine>> GpuMachine::create(const RunOptions &options) {
   auto machine = std::make_unique<GpuMachine>();
@@ -76,6 +91,9 @@ Expected<std::unique_ptr<rt::Session>> GpuMachine::load(const RunOptions &option
   runtimeOptions.parameterFile = options.session.parameterFile;
   runtimeOptions.exchange = options.exchange;
   runtimeOptions.team = teamOptions(options.session);
+  runtimeOptions.measureGemms = options.autotune;
+  if (options.compile.remarks)
+    runtimeOptions.onMeasured = printRemark;
   Expected<std::unique_ptr<rt::GpuRuntime>> runtime =
       rt::GpuRuntime::create(compiled.program, image, libraries, runtimeOptions);
   if (!runtime)

@@ -140,7 +140,7 @@ Text
          "or reference (plain loops)",
          "auto");
 Switch autotune("autotune", everywhere, executionFlags,
-                "measure which library is fastest for each GEMM, instead of the table");
+                "measure which library (on cuda: which kernel of cuBLASLt) is fastest for each GEMM");
 Text device("device", everywhere, executionFlags, "NAME",
             "cpu, cuda (NVIDIA GPUs) or sim (GPUs as this machine plays them, for tests)", "cpu");
 Text communicator("communicator", everywhere, executionFlags, "NAME",
@@ -400,8 +400,6 @@ Error refuseFlagsOfCpus() {
   for (const Text *flag : {&gemm, &threadsPerRank})
     if (flag->given())
       return flagError(*flag, "only for --device cpu");
-  if (autotune)
-    return createStringError("--autotune: only for --device cpu");
   if (precision.getValue() == "f64")
     return flagError(precision, "only for --device cpu");
   return Error::success();

@@ -59,7 +59,7 @@ struct RunOptions {
   std::string strategyName;
   rt::ReportOptions report; ///< of report, which uses nothing else
   bool strict = false;
-  bool autotune = false; ///< measure which library computes each GEMM fastest
+  bool autotune = false; ///< measure which library, or which kernel of cuBLASLt, computes each GEMM fastest
 
   bool savesOnnx() const { return llvm::StringRef(saveFile).ends_with(".onnx"); }
 };

@@ -13,6 +13,9 @@
 #include "phantom-rt/Runtime.h"
 #include "llvm/ADT/ArrayRef.h"
 
+#include <functional>
+#include <optional>
+
 namespace phantom::rt {
 
 /// How the ranks of a GPU program exchange.
@@ -21,12 +24,26 @@ enum class GpuExchange : uint8_t {
   Loopback, ///< all ranks share the first GPU, and copy within its memory
 };
 
+/// What the measurement of a product's kernels came to. They are numbered in the order in which cuBLASLt
+/// proposes them.
+struct GemmMeasurement {
+  std::string gemm;                   ///< "GEMM 64x512x1024 (its place in the model)"
+  int64_t kernels = 0;                ///< as many were proposed
+  int64_t fastest = 0;                ///< this one is used, from 0 on
+  double seconds = 0;                 ///< of the fastest
+  std::optional<double> firstSeconds; ///< of number 0; nothing where that does not run
+};
+
 struct GpuRuntimeOptions {
   uint64_t seed = 0;
   std::string parameterFile; ///< not empty: overwrite the parameters from it
   GpuExchange exchange = GpuExchange::Nccl;
   bool useGraphs = true; ///< capture a function after its first run, and replay it from then on
-  bool verify = true;    ///< false: for tests of what faults in a program do
+  /// Measure which of cuBLASLt's kernels computes each product fastest, when a function is bound. Rank 0's
+  /// times decide for all. Two runs may choose differently.
+  bool measureGemms = false;
+  std::function<void(const GemmMeasurement &)> onMeasured; ///< may be null; called by rank 0's thread
+  bool verify = true; ///< false: for tests of what faults in a program do
   RankTeamOptions team;
 };
 
@@ -43,6 +60,7 @@ llvm::Expected<ComputeCapability> computeCapability(const GpuLibraries &librarie
 
 namespace gpu {
 class GpuRank;
+class MeasuredMatmuls;
 } // namespace gpu
 
 /// The ranks of a program for GPUs: threads of this process, each with a GPU (or all with one), two streams,
@@ -77,6 +95,7 @@ private:
   std::vector<std::unique_ptr<gpu::GpuRank>> gpus; ///< by rank
   std::vector<uint64_t> uploaded;                  ///< by rank: the store's changes that the GPU has
   bool trained = false;                            ///< on the GPUs, since the host's copy was current
+  std::unique_ptr<gpu::MeasuredMatmuls> measured;  ///< of all functions that were bound
   uint64_t choicesHash = 0;
 };
 

@@ -76,6 +76,9 @@ struct GpuSimOptions {
   uint64_t scheduleSeed = 0;              ///< the same calls in the same order run the same way
   SchedulePolicy policy = SchedulePolicy::Random;
   GpuFaults faults;
+  /// cuBLASLt proposes so many kernels for a product, and the modelled times of each are multiplied by its
+  /// number here. They sum in different orders.
+  std::vector<double> gemmTimes = {1, 0.5, 2};
   int ncclPolls = 2;       ///< how often a non-blocking communicator says ncclInProgress
   double hangSeconds = 60; ///< a blocking call that waits longer than this is taken for a hang
   int driverVersion = 13000;

@@ -21,8 +21,6 @@ Expected<std::unique_ptr<GpuExecutor>> GpuExecutor::create(GpuRank &rank, const 
   std::unique_ptr<GpuExecutor> executor(new GpuExecutor(rank, function, arguments, useGraphs));
   if (Error error = executor->allocate())
     return error;
-  if (Error error = executor->bind())
-    return error;
   return executor;
 }
 
@@ -77,10 +75,34 @@ std::byte *GpuExecutor::address(const BufferRef &ref) const {
   llvm_unreachable("unknown region");
 }
 
-Error GpuExecutor::bind() {
+Error GpuExecutor::measure(MeasuredMatmuls &measured, function_ref<void(const GemmMeasurement &)> report) {
+  auto addressOf = [&](const BufferRef &ref) { return address(ref); };
+  for (const Command &command : function.commands) {
+    const auto *gemm = std::get_if<GemmCommand>(&command);
+    if (!gemm)
+      continue;
+    Expected<MatmulSpec> spec = matmulOf(*gemm, addressOf);
+    if (!spec)
+      return spec.takeError();
+    if (measured.find(*spec))
+      continue;
+    GemmMeasurement result;
+    Expected<MatmulKernel> kernel = measureMatmul(rank, *gemm, addressOf, result);
+    if (!kernel)
+      return kernel.takeError();
+    measured.add(*spec, *kernel);
+    if (report)
+      report(result);
+  }
+  return Error::success();
+}
+
+Error GpuExecutor::bind(const MeasuredMatmuls &kernels) {
+  measured = &kernels;
   for (const Command &command : function.commands)
     if (Error error = std::visit([&](const auto &one) { return bindCommand(one); }, command))
       return error;
+  measured = nullptr;
   for (void *&argument : kernelArguments)
     kernelArgumentAddresses.push_back(&argument);
   for (StreamKind kind : {StreamKind::Compute, StreamKind::Exchange})
@@ -95,15 +117,12 @@ Error GpuExecutor::bindCommand(const GemmCommand &command) {
   Expected<MatmulSpec> spec = matmulOf(command, addressOf);
   if (!spec)
     return spec.takeError();
-  const std::string where = ("GEMM " + Twine(command.m) + "x" + Twine(command.n) + "x" + Twine(command.k) +
-                             " (" + command.location + ")")
-                                .str();
-  Expected<Matmul> matmul = Matmul::create(api, rank.blas(), *spec, where);
+  Expected<Matmul> matmul = Matmul::create(api, rank.blas(), *spec, describe(command), measured->find(*spec));
   if (!matmul)
     return matmul.takeError();
   size_t &bytes = workspaceBytes[size_t(command.stream)];
-  bytes = std::max(bytes, matmul->workspaceBytes());
-  const MatmulAlgorithm &algorithm = matmul->chosen();
+  bytes = std::max(bytes, matmul->kernel().workspaceBytes);
+  const MatmulAlgorithm &algorithm = matmul->kernel().algorithm;
   const uint64_t chosen =
       xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(algorithm.data), sizeof(algorithm.data)));
   const uint64_t both[] = {choices, chosen};

@@ -171,13 +171,12 @@ struct TimedCommand {
 };
 
 Expected<Owned<Event>> recordTime(const GpuApi &api, Stream stream) {
-  Event event = nullptr;
-  if (Error error = checkCuda(api, api.cudaEventCreateWithFlags(&event, 0), "creating an event"))
+  Expected<Owned<Event>> event = createEvent(api, /*timed=*/true);
+  if (!event)
+    return event.takeError();
+  if (Error error = checkCuda(api, api.cudaEventRecord(event->get(), stream), "recording an event"))
     return error;
-  Owned<Event> owned = own(event, api.cudaEventDestroy);
-  if (Error error = checkCuda(api, api.cudaEventRecord(event, stream), "recording an event"))
-    return error;
-  return owned;
+  return event;
 }
 
 } // namespace

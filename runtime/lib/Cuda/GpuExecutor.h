@@ -10,7 +10,7 @@
 #define PHANTOM_RT_LIB_CUDA_GPUEXECUTOR_H
 
 #include "GpuRank.h"
-#include "Matmul.h"
+#include "MeasureMatmuls.h"
 #include "phantom-rt/CommandTiming.h"
 
 #include <variant>
@@ -46,9 +46,16 @@ using BoundCommand =
 /// launch.
 class GpuExecutor {
 public:
-  /// `function` and `arguments` outlive the executor.
+  /// Allocates what a run needs; `bind` is to be called before runs. `function` and `arguments` outlive the
+  /// executor.
   static llvm::Expected<std::unique_ptr<GpuExecutor>> create(GpuRank &rank, const Function &function,
                                                              const HostArguments &arguments, bool useGraphs);
+
+  /// Measures the products of the function that `measured` does not have, while no rank runs.
+  llvm::Error measure(MeasuredMatmuls &measured, llvm::function_ref<void(const GemmMeasurement &)> report);
+
+  /// Products that were measured get the kernel that was chosen then, others cuBLASLt's first choice.
+  llvm::Error bind(const MeasuredMatmuls &measured);
 
   llvm::Error run();
 
@@ -64,7 +71,6 @@ public:
 private:
   GpuExecutor(GpuRank &rank, const Function &function, const HostArguments &arguments, bool useGraphs);
   llvm::Error allocate();
-  llvm::Error bind();
   llvm::Error bindCommand(const GemmCommand &command);
   llvm::Error bindCommand(const KernelCommand &command);
   llvm::Error bindCommand(const CollectiveCommand &command);
@@ -94,6 +100,7 @@ private:
   std::byte *results = nullptr;
   std::vector<int64_t> resultOffsets;
   std::vector<Owned<Event>> events;
+  const MeasuredMatmuls *measured = nullptr; ///< while commands are bound
   std::vector<BoundCommand> commands;
   std::vector<void *> kernelArguments;         ///< addresses of buffers, of all kernels one after another
   std::vector<void *> kernelArgumentAddresses; ///< of the elements of `kernelArguments`

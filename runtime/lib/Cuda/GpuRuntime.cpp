@@ -9,6 +9,7 @@
 #include "phantom-rt/GpuRuntime.h"
 
 #include "GpuExecutor.h"
+#include "MeasureMatmuls.h"
 #include "NvmlEnergy.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/VerifyProgram.h"
@@ -54,7 +55,8 @@ private:
 GpuRuntime::GpuRuntime(const Program &program, const GpuLibraries &libraries,
                        const GpuRuntimeOptions &options)
     : Runtime(program, options.team), api(libraries.api), libraries(libraries), options(options),
-      gpus(size_t(program.ranks)), uploaded(size_t(program.ranks)) {}
+      gpus(size_t(program.ranks)), uploaded(size_t(program.ranks)),
+      measured(std::make_unique<MeasuredMatmuls>()) {}
 
 Expected<std::unique_ptr<GpuRuntime>> GpuRuntime::create(const Program &program, ArrayRef<char> image,
                                                          const GpuLibraries &libraries,
@@ -176,10 +178,20 @@ Error GpuFunctionInstance::bind() {
     return error;
   if (Error error = allocateArguments())
     return error;
-  return runtime.onRanks([&](GpuRank &gpu) {
+  Error error = runtime.onRanks([&](GpuRank &gpu) {
     return GpuExecutor::create(gpu, bound, arguments, runtime.options.useGraphs)
         .moveInto(executors[gpu.rank()]);
   });
+  if (error)
+    return error;
+  // One rank measures while the others do nothing: ranks may share a GPU.
+  if (runtime.options.measureGemms)
+    if (Error failure = runtime.onRanks([&](GpuRank &gpu) {
+          return gpu.rank() == 0 ? executors[0]->measure(*runtime.measured, runtime.options.onMeasured)
+                                 : Error::success();
+        }))
+      return failure;
+  return runtime.onRanks([&](GpuRank &gpu) { return executors[gpu.rank()]->bind(*runtime.measured); });
 }
 
 Error GpuFunctionInstance::runOn(GpuRank &gpu) {

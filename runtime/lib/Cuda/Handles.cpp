@@ -58,10 +58,10 @@ Expected<Owned<void *>> allocatePinned(const GpuApi &api, int64_t bytes, const T
   return own(memory, api.cudaFreeHost);
 }
 
-Expected<Owned<Event>> createEvent(const GpuApi &api) {
+Expected<Owned<Event>> createEvent(const GpuApi &api, bool timed) {
   Event event = nullptr;
-  if (Error error =
-          checkCuda(api, api.cudaEventCreateWithFlags(&event, eventDisableTiming), "creating an event"))
+  if (Error error = checkCuda(api, api.cudaEventCreateWithFlags(&event, timed ? 0 : eventDisableTiming),
+                              "creating an event"))
     return error;
   return own(event, api.cudaEventDestroy);
 }

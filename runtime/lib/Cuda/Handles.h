@@ -45,7 +45,8 @@ llvm::Expected<Owned<void *>> allocateDevice(const GpuApi &api, int64_t bytes, c
 /// Host memory that GPUs copy from and to by themselves.
 llvm::Expected<Owned<void *>> allocatePinned(const GpuApi &api, int64_t bytes, const llvm::Twine &what);
 
-llvm::Expected<Owned<Event>> createEvent(const GpuApi &api);
+/// `timed`: cudaEventElapsedTime may ask for its time.
+llvm::Expected<Owned<Event>> createEvent(const GpuApi &api, bool timed = false);
 
 /// Places in one allocation.
 class MemoryPlan {

@@ -136,7 +136,7 @@ Error LoopbackCommunicator::prepare(const BoundCollective &collective) {
   if (Error error = Matmul::create(api, rank.blas(), spec, "the sum of " + describe(*collective.exchange))
                         .moveInto(found->second.add))
     return error;
-  return allocateDevice(api, int64_t(found->second.add.workspaceBytes()), "sums of exchanges")
+  return allocateDevice(api, int64_t(found->second.add.kernel().workspaceBytes), "sums of exchanges")
       .moveInto(found->second.workspace);
 }
 

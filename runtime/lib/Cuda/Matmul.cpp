@@ -9,6 +9,7 @@
 #include "Matmul.h"
 
 #include "phantom-rt/Error.h"
+#include "llvm/ADT/ArrayRef.h"
 
 using namespace llvm;
 
@@ -98,31 +99,36 @@ Expected<MatmulSpec> matmulOf(const GemmCommand &command,
 //===----------------------------------------------------------------------===//
 
 Expected<Matmul> Matmul::create(const GpuApi &api, BlasHandle handle, const MatmulSpec &spec,
-                                const Twine &where) {
+                                const Twine &where, const MatmulKernel *kernel) {
   Matmul matmul;
   matmul.api = &api;
   matmul.handle = handle;
   matmul.where = where.str();
-  matmul.isDouble = spec.element == ElementType::F64;
-  matmul.accumulate = spec.accumulate;
-  if (!matmul.isDouble && spec.element != ElementType::F32)
+  matmul.shape = spec;
+  if (!matmul.isDouble() && spec.element != ElementType::F32)
     return makeError(where + ": only f32 and f64 have matrix products");
-  if (spec.factors != spec.element && (matmul.isDouble || spec.factors != ElementType::BF16))
+  if (spec.factors != spec.element && (matmul.isDouble() || spec.factors != ElementType::BF16))
     return makeError(where + ": the factors of a matrix product have its type, or bf16 where that is f32");
-  if (Error error = matmul.describe(spec, where))
+  if (Error error = matmul.describe(spec))
     return error;
-  if (Error error = matmul.choose(spec, where))
-    return error;
+  if (kernel) {
+    matmul.use(*kernel);
+    return matmul;
+  }
+  Expected<std::vector<MatmulKernel>> first = matmul.kernels(/*most=*/1);
+  if (!first)
+    return first.takeError();
+  matmul.use(first->front());
   return matmul;
 }
 
-Error Matmul::describe(const MatmulSpec &spec, const Twine &where) {
-  const int type = isDouble ? CUDA_R_64F : CUDA_R_32F;
+Error Matmul::describe(const MatmulSpec &spec) {
+  const int type = isDouble() ? CUDA_R_64F : CUDA_R_32F;
   const int factorType = spec.factors == ElementType::BF16 ? CUDA_R_16BF : type;
   MatmulDesc newDesc = nullptr;
   if (Error error = checkBlas(
           *api,
-          api->cublasLtMatmulDescCreate(&newDesc, isDouble ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, type),
+          api->cublasLtMatmulDescCreate(&newDesc, isDouble() ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, type),
           where))
     return error;
   desc = own(newDesc, api->cublasLtMatmulDescDestroy);
@@ -164,7 +170,7 @@ Error Matmul::describe(const MatmulSpec &spec, const Twine &where) {
   return layout(dLayout, type, spec.rows, spec.columns, spec.dLeading);
 }
 
-Error Matmul::choose(const MatmulSpec &spec, const Twine &where) {
+Expected<std::vector<MatmulKernel>> Matmul::kernels(int most) const {
   MatmulPreference created = nullptr;
   if (Error error = checkBlas(*api, api->cublasLtMatmulPreferenceCreate(&created), where))
     return error;
@@ -175,38 +181,41 @@ Error Matmul::choose(const MatmulSpec &spec, const Twine &where) {
   };
   if (Error error = set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMaximumWorkspace))
     return error;
-  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, spec.aAlignment))
+  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, shape.aAlignment))
     return error;
-  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, spec.bAlignment))
+  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, shape.bAlignment))
     return error;
-  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, spec.dAlignment))
+  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, shape.dAlignment))
     return error;
-  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, spec.dAlignment))
+  if (Error error = set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.dAlignment))
     return error;
-  MatmulHeuristic found = {};
+  std::vector<MatmulHeuristic> found(static_cast<size_t>(most));
   int count = 0;
   const int status =
       api->cublasLtMatmulAlgoGetHeuristic(handle, desc.get(), aLayout.get(), bLayout.get(), dLayout.get(),
-                                          dLayout.get(), created, /*requested=*/1, &found, &count);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == 0 && (count == 0 || found.state != 0)))
+                                          dLayout.get(), created, most, found.data(), &count);
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED)
+    if (Error error = checkBlas(*api, status, where))
+      return error;
+  std::vector<MatmulKernel> kernels;
+  for (const MatmulHeuristic &heuristic : ArrayRef(found).take_front(status == 0 ? size_t(count) : 0))
+    if (heuristic.state == 0 && heuristic.workspaceBytes <= kMaximumWorkspace)
+      kernels.push_back({heuristic.algorithm, heuristic.workspaceBytes});
+  if (kernels.empty())
     return makeError(where + ": cuBLASLt has no kernel for this product on this GPU; compile the model with "
                              "--disable-pass fuse-epilogues");
-  if (Error error = checkBlas(*api, status, where))
-    return error;
-  algorithm = found.algorithm;
-  workspace = found.workspaceBytes;
-  return Error::success();
+  return kernels;
 }
 
 Error Matmul::enqueue(const void *a, const void *b, void *d, void *memory, Stream stream) const {
   const float ones[] = {1, 0};
   const double doubleOnes[] = {1, 0};
   auto scalar = [&](bool isOne) -> const void * {
-    return isDouble ? static_cast<const void *>(&doubleOnes[isOne ? 0 : 1]) : &ones[isOne ? 0 : 1];
+    return isDouble() ? static_cast<const void *>(&doubleOnes[isOne ? 0 : 1]) : &ones[isOne ? 0 : 1];
   };
   const int status = api->cublasLtMatmul(handle, desc.get(), scalar(true), a, aLayout.get(), b, bLayout.get(),
-                                         scalar(accumulate), d, dLayout.get(), d, dLayout.get(), &algorithm,
-                                         memory, workspace, stream);
+                                         scalar(shape.accumulate), d, dLayout.get(), d, dLayout.get(),
+                                         &chosen.algorithm, memory, chosen.workspaceBytes, stream);
   return checkBlas(*api, status, where);
 }
 

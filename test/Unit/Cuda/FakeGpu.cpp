@@ -24,6 +24,7 @@ namespace {
 
 struct FakeEvent {
   int64_t recorded = 0, completed = 0;
+  double time = 0; ///< on the fake's clock, in milliseconds
 };
 /// Does its work and returns true, or returns false where it must wait.
 using Work = std::function<bool()>;
@@ -68,6 +69,7 @@ struct State {
   std::map<std::string, std::unique_ptr<World>> worlds;
   std::vector<std::string> kernelNames;
   int64_t live = 0, ids = 0;
+  double clock = 0;
 };
 State state;
 thread_local FakeGraph *capturing = nullptr;
@@ -274,7 +276,10 @@ static void setCuda(GpuApi &api, FakeGpu &fake) {
     push(stream, [=]() -> Work {
       auto &fakeEvent = *reinterpret_cast<FakeEvent *>(event);
       const int64_t mark = ++fakeEvent.recorded;
-      return [=, &fakeEvent] { return fakeEvent.completed = mark, true; };
+      return [=, &fakeEvent] {
+        fakeEvent.time = state.clock;
+        return fakeEvent.completed = mark, true;
+      };
     });
     return 0;
   })
@@ -289,7 +294,11 @@ static void setCuda(GpuApi &api, FakeGpu &fake) {
     const auto &fakeEvent = *reinterpret_cast<FakeEvent *>(event);
     return fakeEvent.completed == fakeEvent.recorded ? 0 : 600;
   })
-  SET(cudaEventElapsedTime, [](float *milliseconds, Event, Event) { return *milliseconds = 1, 0; })
+  SET(cudaEventElapsedTime, [](float *milliseconds, Event begin, Event end) {
+    *milliseconds =
+        float(reinterpret_cast<FakeEvent *>(end)->time - reinterpret_cast<FakeEvent *>(begin)->time);
+    return 0;
+  })
 }
 
 static void setGraphsAndKernels(GpuApi &api, FakeGpu &fake) {
@@ -361,19 +370,26 @@ static void setBlas(GpuApi &api) {
   SET(cublasLtMatmulPreferenceSetAttribute, [](MatmulPreference, int, const void *, size_t) { return 0; })
   SET(cublasLtMatmulAlgoGetHeuristic,
       [](BlasHandle, MatmulDesc, MatrixLayout, MatrixLayout, MatrixLayout, MatrixLayout, MatmulPreference,
-         int, MatmulHeuristic *results, int *returned) {
-        *results = {};
-        results->workspaceBytes = 1024;
-        return *returned = 1, 0;
+         int requested, MatmulHeuristic *results, int *returned) {
+        *returned = std::min(requested, int(state.fake->gemmTimes.size()));
+        for (int i = 0; i < *returned; ++i) {
+          results[i] = {};
+          results[i].algorithm.data[0] = uint64_t(i);
+          results[i].workspaceBytes = 1024 * size_t(i + 1);
+        }
+        return 0;
       })
   SET(cublasLtMatmul,
       [](BlasHandle, MatmulDesc desc, const void *, const void *a, MatrixLayout aLayout, const void *b,
          MatrixLayout bLayout, const void *beta, const void *, MatrixLayout, void *d, MatrixLayout dLayout,
-         const MatmulAlgorithm *, void *, size_t, Stream stream) {
+         const MatmulAlgorithm *algorithm, void *, size_t, Stream stream) {
         const float scale = *static_cast<const float *>(beta);
+        const uint64_t kernel = algorithm->data[0];
         push(stream, [=]() -> Work {
           return [=] {
             run(desc, a, aLayout, b, bLayout, scale, static_cast<float *>(d), dLayout);
+            state.fake->gemmKernels.push_back(kernel);
+            state.clock += state.fake->gemmTimes[kernel];
             return true;
           };
         });

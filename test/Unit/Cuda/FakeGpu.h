@@ -40,6 +40,9 @@ public:
   std::set<int> deadRanks;        ///< their collectives never start
   std::map<int, int> asyncErrors; ///< what ncclCommGetAsyncError gives a rank once all have joined
   std::vector<int> epilogues;     ///< of the products that ran
+  /// cuBLASLt proposes so many kernels for each product, and this many milliseconds pass where one runs.
+  std::vector<double> gemmTimes = {1};
+  std::vector<uint64_t> gemmKernels; ///< of the products that ran: 0 is the first that is proposed
   int64_t graphLaunches = 0;
   /// Memory, streams, events and so on that were made and not given back.
   int64_t live() const;
