@@ -47,8 +47,12 @@ static int collective(Sim &sim, CollectiveCall call, gpu::Comm handle, gpu::Stre
   Queue *queue = sim.needOwnStream(stream);
   if (!communicator || !queue)
     return ncclInvalidArgument;
-  if (int status = checkReady(sim, *communicator))
+  if (int status = checkReady(sim, *communicator)) {
+    // The graph would lack the collective.
+    if (queue->capture)
+      queue->capture->spoilt = true;
     return status;
+  }
   call.communicator = communicator;
   if (communicator->device != queue->device)
     return sim.refuse(ncclInvalidArgument, "the communicator is of device " + Twine(communicator->device) +

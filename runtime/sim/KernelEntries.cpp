@@ -38,7 +38,8 @@ static int cudaLibraryUnload(Sim &sim, gpu::Library library) {
     return cudaErrorInvalidResourceHandle;
   for (const auto &queue : sim.queues.all())
     for (const std::shared_ptr<Op> &op : queue->ops)
-      if (op->command->kind == Command::Kind::Kernel && op->command->library == found)
+      if (sim.devices[queue->device].status == 0 && op->command->kind == Command::Kind::Kernel &&
+          op->command->library == found)
         sim.refuse(0, "the library is unloaded before " + op->text() + " has run");
   for (const auto &kernel : sim.kernels.all())
     if (kernel->library == found)

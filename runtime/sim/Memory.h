@@ -24,6 +24,7 @@ struct Allocation {
   struct Touch {
     Access access;
     std::string text; ///< of the command
+    int device = 0;
     size_t queue = 0;
     uint64_t tick = 0;
   };

@@ -134,15 +134,17 @@ bool Sim::mayTouch(const Command &command, int device) {
 }
 
 void Sim::unused(const Allocation &allocation, const Region &region) {
+  // A device that has failed does nothing any more.
   for (const auto &queue : queues.all())
     for (const std::shared_ptr<Op> &op : queue->ops)
       for (const Access &access : op->command->accesses)
-        if (overlap(access.region, region)) {
+        if (devices[queue->device].status == 0 && overlap(access.region, region)) {
           refuse(0, allocation.text() + " is given up before " + op->text() + " has run, which uses it");
           return;
         }
   for (const Allocation::Touch &touch : allocation.touches)
-    if (hostClock.at(touch.queue) < touch.tick && overlap(touch.access.region, region)) {
+    if (devices[touch.device].status == 0 && hostClock.at(touch.queue) < touch.tick &&
+        overlap(touch.access.region, region)) {
       refuse(0, allocation.text() + " is given up, and nothing has waited for " + touch.text +
                     ", which uses it");
       return;

@@ -40,7 +40,7 @@ void Sim::checkOrder(const Op &op, const VectorClock &before) {
       const bool implied = access.writes || (!touch.access.writes && touch.queue == queue);
       return ordered && implied && covers(access.region, touch.access.region);
     });
-    allocation->touches.push_back({access, op.text(), queue, op.place});
+    allocation->touches.push_back({access, op.text(), op.queue->device, queue, op.place});
   }
 }
 

@@ -36,6 +36,7 @@ Expected<std::unique_ptr<GpuMachine>> GpuMachine::create(const RunOptions &optio
     rt::GpuSimOptions simulated;
     simulated.devices = options.exchange == rt::GpuExchange::Loopback ? 1 : int(options.compile.ranks);
     simulated.scheduleSeed = options.simSeed;
+    simulated.faults = options.simFaults;
     simulated.hangSeconds = options.session.timeoutSeconds;
     if (Error error = rt::GpuSim::create(simulated).moveInto(machine->sim))
       return error;

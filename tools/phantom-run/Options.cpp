@@ -8,6 +8,7 @@
 
 #include "Options.h"
 #include "Report.h"
+#include "SimFaults.h"
 
 #include "phantom-rt/Schedule.h"
 
@@ -147,6 +148,7 @@ Text communicator("communicator", everywhere, executionFlags, "NAME",
                   "threads on cpu, nccl on cuda, sim on sim; loopback: all ranks on one GPU (by the device)");
 Text simSeed("sim-seed", running, executionFlags, "S",
              "the order in which --device sim runs what may run (0)", "0");
+Text simFaults("sim-faults", running, executionFlags, "FAULT[,...]", "what goes wrong on --device sim");
 Text timeout("timeout", onRanks, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
              "120");
 Text bind("bind", onRanks, executionFlags, "KIND", "core (a core per rank) or none", "core");
@@ -425,6 +427,20 @@ Error readDevice(RunOptions &options) {
   if (options.command == Command::Compile || options.isCompiled)
     return flagError(device, "compiled folders are for CPUs; name the model itself, or leave the flag out");
   return refuseFlagsOfCpus();
+}
+
+Error readSimFaults(RunOptions &options) {
+  if (!simFaults.given())
+    return Error::success();
+  if (options.device != Device::Sim)
+    return flagError(simFaults, "only for --device sim");
+  if (Error error = parseSimFaults(simFaults, options.compile.ranks).moveInto(options.simFaults))
+    return flagError(simFaults, toString(std::move(error)));
+  const bool hasRanks = !options.simFaults.deadRanks.empty() || !options.simFaults.slowRanks.empty() ||
+                        !options.simFaults.asyncErrors.empty();
+  if (hasRanks && options.exchange == rt::GpuExchange::Loopback)
+    return flagError(simFaults, "faults of ranks are NCCL's: not with --communicator loopback");
+  return Error::success();
 }
 
 Error readGemm(RunOptions &options) {
@@ -760,6 +776,7 @@ Error readCommand(RunOptions &options) {
 Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   // All of ours belong to a command; those of the top level are LLVM's own.
   cl::HideUnrelatedOptions(trainingFlags);
+  simFaults.setHiddenFlag(cl::Hidden);
   std::string problems;
   raw_string_ostream stream(problems);
   bool parsed = cl::ParseCommandLineOptions(
@@ -803,8 +820,8 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   options.isCompiled = options.command != Command::Compile && sys::fs::is_directory(options.model);
   if (Error error =
           firstError({[&] { return refuseLaterFlags(); }, [&] { return readDevice(options); },
-                      [&] { return readPartition(options); }, [&] { return readExecution(options); },
-                      [&] { return readCommand(options); }}))
+                      [&] { return readPartition(options); }, [&] { return readSimFaults(options); },
+                      [&] { return readExecution(options); }, [&] { return readCommand(options); }}))
     return error;
   if (batchSize.given())
     if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))

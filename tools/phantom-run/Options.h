@@ -12,6 +12,7 @@
 #include "phantom-rt/CompiledFolder.h"
 #include "phantom-rt/GhostWidths.h"
 #include "phantom-rt/GpuRuntime.h"
+#include "phantom-rt/GpuSim.h"
 #include "phantom-rt/Report.h"
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
@@ -46,6 +47,7 @@ struct RunOptions {
   Device device = Device::Cpu;
   rt::GpuExchange exchange = rt::GpuExchange::Nccl; ///< of GPUs and their double
   uint64_t simSeed = 0;                             ///< of the order in which the double runs what may run
+  rt::GpuFaults simFaults;                          ///< what goes wrong on the double
   rt::SessionOptions session;
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none

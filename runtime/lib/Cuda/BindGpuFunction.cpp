@@ -106,7 +106,8 @@ Error GpuExecutor::bind(const MeasuredMatmuls &kernels) {
   for (void *&argument : kernelArguments)
     kernelArgumentAddresses.push_back(&argument);
   for (StreamKind kind : {StreamKind::Compute, StreamKind::Exchange})
-    if (Error error = allocateDevice(api, int64_t(workspaceBytes[size_t(kind)]), "the workspace of GEMMs")
+    if (Error error = allocateDevice(api, int64_t(workspaceBytes[size_t(kind)]),
+                                     "the workspace of '" + function.name + "'")
                           .moveInto(workspaces[size_t(kind)]))
       return error;
   return Error::success();

@@ -90,9 +90,11 @@ Error GpuExecutor::enqueueCommand(size_t index) {
   if (const auto *exchange = std::get_if<BoundExchangeCommand>(&command))
     return rank.communicator()->enqueue(exchange->collective, stream);
   if (const auto *record = std::get_if<EventRecordCommand>(&command))
-    return check(api.cudaEventRecord(events[record->event].get(), stream), "recording an event");
+    return check(api.cudaEventRecord(events[record->event].get(), stream),
+                 "recording an event of '" + function.name + "'");
   const auto &wait = std::get<EventWaitCommand>(command);
-  return check(api.cudaStreamWaitEvent(stream, events[wait.event].get(), 0), "waiting for an event");
+  return check(api.cudaStreamWaitEvent(stream, events[wait.event].get(), 0),
+               "waiting for an event of '" + function.name + "'");
 }
 
 Error GpuExecutor::enqueue() {
@@ -128,6 +130,8 @@ Error GpuExecutor::capture() {
 /// What a run waits for. The events between the exchanges say which are done, where they were not captured.
 std::string GpuExecutor::placeInRun() const {
   const std::string end = "the end of '" + function.name + "'";
+  if (graph && !timings)
+    return end;
   const Exchange *open = nullptr;
   for (const BoundCommand &command : commands) {
     if (const auto *exchange = std::get_if<BoundExchangeCommand>(&command))

@@ -39,9 +39,11 @@ Expected<std::unique_ptr<GpuRank>> GpuRank::create(const GpuShared &shared, int6
   return gpu;
 }
 
-Error GpuRank::error(const Twine &message) const {
-  return makeError("rank " + Twine(myRank) + " (GPU " + Twine(myDevice) + "): " + message);
+std::string GpuRank::nameInErrors() const {
+  return ("rank " + Twine(myRank) + " (GPU " + Twine(myDevice) + "): ").str();
 }
+
+Error GpuRank::error(const Twine &message) const { return makeError(nameInErrors() + message); }
 
 Error GpuRank::makeCurrent() {
   if (failed)
@@ -190,7 +192,7 @@ Error GpuRank::waitFor(StreamKind kind, function_ref<std::string()> where) {
       return error(toString(checkCuda(api(), status, where())));
     if (ends)
       if (Error failure = ends->poll())
-        return failure;
+        return error(where() + ": " + toString(std::move(failure)));
     if (Error late = checkWait(begin, where))
       return late;
     // A step takes longer than this, unless it is about to end.
@@ -208,11 +210,25 @@ Error GpuRank::waitFor(StreamKind kind, function_ref<std::string()> where) {
 Error GpuRank::fail(Error error) {
   // The others first: to leave a communicator may take until all do.
   std::string text = toString(std::move(error));
+  const std::string name = nameInErrors();
+  if (!StringRef(text).starts_with(name))
+    text.insert(0, name);
   team().communicator(myRank).abort(text);
   if (ends && !failed)
     ends->abort();
+  if (!failed)
+    drain();
   failed = true;
   return makeError(text);
+}
+
+// Exchanges that were left end, and so does everything on a GPU that has failed.
+void GpuRank::drain() {
+  const Clock::time_point begin = Clock::now();
+  for (const Owned<Stream> &stream : streams)
+    while (stream && api().cudaStreamQuery(stream.get()) == cudaErrorNotReady &&
+           Clock::now() - begin < std::chrono::seconds(5))
+      std::this_thread::sleep_for(std::chrono::microseconds(10));
 }
 
 std::string describe(const Exchange &exchange) {

@@ -70,7 +70,12 @@ public:
   /// Whether a wait that began then may go on.
   llvm::Error checkWait(std::chrono::steady_clock::time_point begin, llvm::function_ref<std::string()> where);
 
-  /// Passes `error` on, after telling the other ranks and leaving their collectives.
+  /// Waits for what is queued, for some seconds, before memory that it uses is freed: what is queued may end
+  /// badly.
+  void drain();
+
+  /// Passes `error` on, which then names this rank, after telling the other ranks and leaving their
+  /// collectives.
   llvm::Error fail(llvm::Error error);
 
   /// An error that names this rank.
@@ -78,6 +83,7 @@ public:
 
 private:
   GpuRank(const GpuShared &shared, int64_t rank);
+  std::string nameInErrors() const;
   llvm::Error createStreams();
   llvm::Error loadKernels();
   llvm::Error createCommunicator();

@@ -94,6 +94,7 @@ class Measurement {
 public:
   Measurement(GpuRank &rank, const GemmCommand &command)
       : rank(rank), api(rank.api()), command(command), scratch(command) {}
+  ~Measurement() { rank.drain(); }
 
   Error prepare(function_ref<std::byte *(const BufferRef &)> address);
   Error measure();
@@ -141,7 +142,8 @@ Error Measurement::prepare(function_ref<std::byte *(const BufferRef &)> address)
     candidates.emplace_back().kernel = kernel;
     bytes = std::max(bytes, kernel.workspaceBytes);
   }
-  if (Error error = allocateDevice(api, int64_t(bytes), "the workspace of GEMMs").moveInto(workspace))
+  if (Error error =
+          allocateDevice(api, int64_t(bytes), "the workspace of measured GEMMs").moveInto(workspace))
     return error;
   if (Error error = createEvent(api, /*timed=*/true).moveInto(begin))
     return error;

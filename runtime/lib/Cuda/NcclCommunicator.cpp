@@ -159,7 +159,7 @@ Error NcclCommunicator::poll() {
     status = failure;
   if (status == ncclSuccess || status == ncclInProgress)
     return Error::success();
-  return rank.error(toString(checkNccl(api, status, "an exchange failed")));
+  return checkNccl(api, status, "an exchange failed");
 }
 
 void NcclCommunicator::abort() {

@@ -186,7 +186,7 @@ TEST_F(GpuGemmTest, ABiasOfAGradientIsAnError) {
   gemm.epilogue = Epilogue::ReluGradient;
   gemm.aux = argument(4), gemm.auxRow = 128;
   gemm.bias = argument(3);
-  EXPECT_EQ(errorOf(gemm), "the GEMM at gemm.mlir:1 has a bias that cuBLASLt cannot handle");
+  EXPECT_EQ(errorOf(gemm), "rank 0 (GPU 0): the GEMM at gemm.mlir:1 has a bias that cuBLASLt cannot handle");
 }
 
 TEST_F(GpuGemmTest, AProductThatCublasDoesNotHave) {

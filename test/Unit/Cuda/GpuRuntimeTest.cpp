@@ -273,7 +273,9 @@ TEST_F(GpuRuntimeTest, AnAsynchronousErrorOfNccl) {
   gpu.deadRanks = {0};
   gpu.asyncErrors = {{1, 6}};
   EXPECT_TRUE(
-      contains(message(step(1)), "rank 1 (GPU 1): an exchange failed: NCCL says 'remote process exited'"));
+      contains(message(step(1)),
+               "rank 1 (GPU 1): the end of 'train_step', at the all-gather 'ghosts' (test.mlir:ghosts): "
+               "an exchange failed: NCCL says 'remote process exited'"));
 }
 
 TEST_F(GpuRuntimeTest, ARankThatNeverComesEndsAtTheDeadline) {

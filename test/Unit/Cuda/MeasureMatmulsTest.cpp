@@ -138,7 +138,8 @@ TEST_F(MeasureMatmulsTest, AProductThatNoKernelRuns) {
   const Program program = programOf({{gemmOf(argument(1), arena(0), false)}});
   auto runtime = create(program);
   gpu.fail("cublasLtMatmul", 1, 15);
-  EXPECT_EQ(message(runtime->bind(program.functions[0])), "GEMM 4x4x4 (test.mlir:1): some error");
+  EXPECT_EQ(message(runtime->bind(program.functions[0])),
+            "rank 0 (GPU 0): GEMM 4x4x4 (test.mlir:1): some error");
   runtime.reset();
   EXPECT_EQ(gpu.live(), 0);
 }

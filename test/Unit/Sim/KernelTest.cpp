@@ -342,6 +342,18 @@ TEST_F(SimLateKernel, UnloadWhileQueued) {
                   "the library is unloaded before kernel 'evens' (device 0, stream 0, command 1) has run");
 }
 
+TEST_F(SimLateKernel, AfterAFailureNothingRunsThatCouldUseMemory) {
+  float *memory = bench.device(stream, numbers), *host = bench.pinned(10);
+  ASSERT_EQ(bench->cudaMemcpyAsync(host, memory, 40, toHost, stream), 0);
+  for (int i = 0; i < 2; ++i)
+    ASSERT_EQ(launch("double", {memory}), 0);
+  ASSERT_EQ(bench->cudaMemcpyAsync(host, memory, 40, toHost, stream), 0);
+  EXPECT_EQ(bench->cudaStreamSynchronize(stream), cudaErrorLaunchFailure);
+  (void)bench->cudaFreeHost(host);
+  (void)bench->cudaLibraryUnload(library);
+  EXPECT_EQ(bench.violations(), "");
+}
+
 TEST_F(SimLateKernel, AFailedKernelBreaksItsDevice) {
   float *memory = bench.device(stream, numbers);
   ASSERT_EQ(launch("double", {memory}), 0);
