@@ -128,12 +128,14 @@ Error GpuExecutor::bindCommand(const GemmCommand &command) {
       xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(algorithm.data), sizeof(algorithm.data)));
   const uint64_t both[] = {choices, chosen};
   choices = xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(both), sizeof(both)));
+  ranges.push_back(describe(command));
   commands.push_back(BoundGemm{std::move(*matmul), address(command.b), address(command.a), address(command.c),
                                command.stream});
   return Error::success();
 }
 
 Error GpuExecutor::bindCommand(const KernelCommand &command) {
+  ranges.push_back("kernel '" + rank.program().kernels[command.kernel] + "' (" + command.location + ")");
   commands.push_back(BoundLaunch{&command, kernelArguments.size()});
   for (const BufferRef &argument : command.arguments)
     kernelArguments.push_back(address(argument));
@@ -146,16 +148,19 @@ Error GpuExecutor::bindCommand(const CollectiveCommand &command) {
                              command.element};
   if (Error error = rank.communicator()->prepare(collective))
     return error;
+  ranges.push_back(describe(exchange));
   commands.push_back(BoundExchangeCommand{collective, command.stream});
   return Error::success();
 }
 
 Error GpuExecutor::bindCommand(const EventRecordCommand &command) {
+  ranges.emplace_back();
   commands.push_back(command);
   return Error::success();
 }
 
 Error GpuExecutor::bindCommand(const EventWaitCommand &command) {
+  ranges.emplace_back();
   commands.push_back(command);
   return Error::success();
 }

@@ -9,6 +9,7 @@
 #include "GpuExecutor.h"
 
 #include "Constants.h"
+#include "Ranges.h"
 #include "phantom-rt/Error.h"
 
 using namespace llvm;
@@ -65,15 +66,8 @@ Error GpuExecutor::copyResults() {
   return Error::success();
 }
 
-namespace {
-
-std::string kernelPlace(const Program &program, const KernelCommand &command) {
-  return "starting the kernel '" + program.kernels[command.kernel] + "' (" + command.location + ")";
-}
-
-} // namespace
-
 Error GpuExecutor::enqueueCommand(size_t index) {
+  const Range range(ranges[index]);
   const BoundCommand &command = commands[index];
   const StreamKind kind = streamOf(command);
   const Stream stream = rank.stream(kind);
@@ -85,7 +79,7 @@ Error GpuExecutor::enqueueCommand(size_t index) {
     const Dim3 blocks{unsigned(kernel.shape.blocks), 1, 1}, threads{unsigned(kernel.shape.threads), 1, 1};
     const int status =
         api.cudaLaunchKernel(rank.kernel(kernel.kernel), blocks, threads, values, /*sharedBytes=*/0, stream);
-    return status == 0 ? Error::success() : check(status, kernelPlace(rank.program(), kernel));
+    return status == 0 ? Error::success() : check(status, "starting the " + ranges[index]);
   }
   if (const auto *exchange = std::get_if<BoundExchangeCommand>(&command))
     return rank.communicator()->enqueue(exchange->collective, stream);
@@ -151,6 +145,7 @@ std::string GpuExecutor::placeInRun() const {
 
 // The first run is not captured: libraries do their own preparations in it.
 Error GpuExecutor::run() {
+  const Range range(function.name);
   if (timings)
     return runTimed();
   if (useGraphs && runs > 0 && !graph)

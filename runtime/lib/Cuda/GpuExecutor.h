@@ -102,6 +102,7 @@ private:
   std::vector<Owned<Event>> events;
   const MeasuredMatmuls *measured = nullptr; ///< while commands are bound
   std::vector<BoundCommand> commands;
+  std::vector<std::string> ranges; ///< by command: what profilers show where it is queued; of events, nothing
   std::vector<void *> kernelArguments;         ///< addresses of buffers, of all kernels one after another
   std::vector<void *> kernelArgumentAddresses; ///< of the elements of `kernelArguments`
   Owned<GraphExec> graph;
