@@ -127,6 +127,9 @@ double ringElements(const Exchange &exchange, int64_t ranks);
 
 llvm::StringRef kindName(ExchangeKind kind);
 
+/// The exchange and its place in the model: for messages.
+std::string exchangeText(const Exchange &exchange);
+
 } // namespace phantom::rt
 
 #endif // PHANTOM_RT_COMMUNICATOR_H

@@ -58,13 +58,17 @@ struct ComputeCapability {
 /// What the GPU of that number can run. The libraries can be used.
 llvm::Expected<ComputeCapability> computeCapability(const GpuLibraries &libraries, int device);
 
+/// The same of this process's part of a run on several processes. Returns its GPU: the one that `localRank`
+/// numbers, or the only one that it sees, since launchers may show each process its own.
+llvm::Expected<int> checkGpuOfProcess(const GpuLibraries &libraries, int64_t ranks, int64_t localRank);
+
 namespace gpu {
 class GpuRank;
 class MeasuredMatmuls;
 } // namespace gpu
 
-/// The ranks of a program for GPUs: threads of this process, each with a GPU (or all with one), two streams,
-/// windows and parameters there. After an error it cannot run any more.
+/// The ranks of a program for GPUs that are here, each with a GPU (or all with one), two streams, windows and
+/// parameters there. After an error it cannot run any more.
 class GpuRuntime : public Runtime {
 public:
   /// `image` is the code of the kernels (a fatbin, a cubin, PTX that ends in a zero byte, or of the double's
@@ -87,12 +91,14 @@ private:
   friend class GpuFunctionInstance;
   GpuRuntime(const Program &program, const GpuLibraries &libraries, const GpuRuntimeOptions &options);
   llvm::Error load(llvm::ArrayRef<char> image);
+  llvm::Error shareNcclId(gpu::UniqueId &id);
   llvm::Error onRanks(llvm::function_ref<llvm::Error(gpu::GpuRank &)> job);
 
   const gpu::GpuApi &api;
   const GpuLibraries &libraries;
   const GpuRuntimeOptions options;
-  std::vector<std::unique_ptr<gpu::GpuRank>> gpus; ///< by rank
+  std::optional<int> ownGpu;                       ///< of this process's rank among processes
+  std::vector<std::unique_ptr<gpu::GpuRank>> gpus; ///< by rank; of those that are here
   std::vector<uint64_t> uploaded;                  ///< by rank: the store's changes that the GPU has
   bool trained = false;                            ///< on the GPUs, since the host's copy was current
   std::unique_ptr<gpu::MeasuredMatmuls> measured;  ///< of all functions that were bound

@@ -50,14 +50,15 @@ private:
   std::map<std::string, LowRankFactors> factored; ///< by factorKey
 };
 
-/// The parameters and optimizer state of all ranks. Each rank holds its own
-/// part, replicated parameters included.
+/// The parameters and optimizer state of the ranks that have memory here. Each rank holds its own part,
+/// replicated parameters included.
 class ParameterStore {
 public:
   explicit ParameterStore(const Program &program);
 
-  /// Allocates rank `rank`'s memory; to be called by that rank's thread.
+  /// Allocates rank `rank`'s memory; to be called by that rank's thread, where the rank is here.
   llvm::Error allocate(int64_t rank);
+  bool has(int64_t rank) const { return memory[rank].data() != nullptr; }
 
   std::byte *address(int64_t rank, size_t parameter) const { return memoryOf(rank) + offset(parameter); }
   /// All parameters of the rank lie in one piece of `bytesPerRank` bytes.
@@ -68,10 +69,11 @@ public:
   /// The index of the parameter `name`, or nothing.
   std::optional<size_t> find(llvm::StringRef name) const;
 
-  /// The tensor of all ranks together.
+  /// The tensor of all ranks together, which all have memory.
   HostTensor get(size_t parameter) const;
 
-  /// Copies the tensor of all ranks together to the ranks' parts; `whole` has the size that `get` gives.
+  /// Copies the tensor of all ranks together to the parts of those that have memory; `whole` has the size
+  /// that `get` gives.
   void set(size_t parameter, const std::byte *whole);
   /// What `get` returns, in f64.
   std::vector<double> values(size_t parameter) const;

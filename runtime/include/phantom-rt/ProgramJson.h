@@ -23,6 +23,10 @@ void writeProgramJson(const Program &program, llvm::raw_ostream &out);
 /// missing, unknown or of another type; whether the program makes sense is for `verifyProgram` to say.
 llvm::Expected<Program> parseProgramJson(llvm::StringRef text, llvm::StringRef path);
 
+/// A hash of all but where first values come from: programs that can go on with each other's parameters have
+/// the same.
+std::string hashOf(Program program);
+
 } // namespace phantom::rt
 
 #endif // PHANTOM_RT_PROGRAMJSON_H

@@ -20,7 +20,7 @@ namespace phantom::rt {
 
 class FunctionInstance;
 
-/// The ranks' threads, and the program's parameters, on some device.
+/// The ranks that are here, and the program's parameters, on some device.
 class Runtime {
 public:
   virtual ~Runtime();
@@ -32,9 +32,10 @@ public:
   ParameterStore &parameters() { return store; }
   const ParameterStore &parameters() const { return store; }
 
-  /// Makes the host's copy current, where a device trains in a memory of its own. Changes that are made to
-  /// the copy afterwards reach the device before its next run.
-  virtual llvm::Error fetchParameters() { return llvm::Error::success(); }
+  /// Makes the host's copy current, where a device trains in a memory of its own, and where ranks are in
+  /// other processes: rank 0's process then has those of all ranks. Changes that are made to the copy
+  /// afterwards reach the device before its next run.
+  virtual llvm::Error fetchParameters() { return gatherParameters(); }
 
   /// Equal where all GEMMs of the program are computed alike.
   virtual uint64_t gemmChoicesHash() const = 0;
@@ -56,6 +57,9 @@ protected:
   /// Gives the parameters of all ranks their first values: those of the file, if `file` is not empty.
   llvm::Error initializeParameters(uint64_t seed, llvm::StringRef file);
 
+  /// Gives rank 0's process the parameters of all ranks.
+  llvm::Error gatherParameters();
+
   const Program &loaded;
   ParameterStore store;
   RankTeam ranks;
@@ -68,7 +72,7 @@ public:
 
   const Function &function() const { return bound; }
 
-  /// Host memory of argument `index`: shared by all ranks (not Parameter, Rank).
+  /// Host memory of argument `index`: shared by all ranks that are here (not Parameter, Rank).
   std::byte *argument(size_t index) { return shared[index]; }
 
   /// Each sets the scalars of its role, if the function has any.

@@ -31,6 +31,9 @@ struct SessionOptions {
   int64_t threadsPerRank = 1;      ///< of the library's GEMMs
   GemmChoices gemms;               ///< which library computes them
   FaultInjector *faults = nullptr; ///< tests only
+  /// Not null: the processes that have a rank each. Outlives the session, whose methods all of them call
+  /// alike.
+  ProcessGroup *processes = nullptr;
 };
 
 /// Those of the session's ranks.
@@ -105,6 +108,7 @@ struct TrainReport {
 
 /// An executable with its ranks and parameters. Methods are not to be called
 /// from several threads at once; each leaves the parameters ready for the next.
+/// Where ranks are in several processes, rank 0's writes all files.
 class Session {
 public:
   /// `executable` outlives the session.
@@ -120,9 +124,7 @@ public:
   llvm::Expected<TrainReport> train(const TrainOptions &options);
 
   /// What a run with these options counts energy with.
-  std::unique_ptr<EnergySource> energySource(const EnergyOptions &options) const {
-    return chooseEnergy(options, device->deviceEnergy());
-  }
+  std::unique_ptr<EnergySource> energySource(EnergyOptions options) const;
 
   /// Runs "evaluate" over all rows; a last partial batch is padded and masked.
   llvm::Expected<EvaluationReport> evaluate(const DataFiles &data);

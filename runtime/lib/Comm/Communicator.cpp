@@ -40,4 +40,11 @@ llvm::StringRef kindName(ExchangeKind kind) {
   llvm_unreachable("unknown exchange kind");
 }
 
+std::string exchangeText(const Exchange &exchange) {
+  std::string text = (kindName(exchange.kind) + " '" + exchange.name + "'").str();
+  if (!exchange.location.empty())
+    text += " at " + exchange.location;
+  return text;
+}
+
 } // namespace phantom::rt

@@ -8,13 +8,12 @@
 
 #include "phantom-rt/ThreadCommunicator.h"
 
-#include "Reduce.h"
+#include "FinishExchange.h"
 #include "phantom-rt/Error.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <sched.h>
 #include <thread>
 
@@ -46,13 +45,6 @@ static std::string signatureText(uint64_t signature) {
   return (kindName(kind) + " number " + Twine((signature >> 40) - 1) + " of " +
           Twine(signature & ((uint64_t(1) << 38) - 1)) + " bytes")
       .str();
-}
-
-static std::string exchangeText(const Exchange &exchange) {
-  std::string text = (kindName(exchange.kind) + " '" + exchange.name + "'").str();
-  if (!exchange.location.empty())
-    text += " at " + exchange.location;
-  return text;
 }
 
 //===----------------------------------------------------------------------===//
@@ -87,7 +79,7 @@ public:
     if (!skip)
       if (Error error = await(epoch, signatureOf(bound, size()), [&] { return exchangeText(exchange); }))
         return error;
-    finish(bound);
+    counters.bytes += finishExchange(bound, rank(), size());
     ++counters.exchanges;
     if (!skip)
       counters.skewSeconds += 1e-9 * double(std::max<int64_t>(lastPublished(epoch) - nanoseconds(begin), 0));
@@ -198,34 +190,6 @@ private:
     std::string text = reason.str();
     group.abort(text);
     return makeError(group.reason());
-  }
-
-  /// After all peers have come: counts what is acquired, and writes the destination.
-  void finish(const BoundExchange &bound) {
-    const Exchange &exchange = *bound.exchange;
-    if (exchange.kind == ExchangeKind::AllGather) {
-      // Nothing is copied: the peers' slots may be read from now on.
-      const int64_t slot = exchange.outer * exchange.inner * byteWidth(exchange.element);
-      for (int64_t peer = 0; peer < size(); ++peer)
-        if (peer != rank())
-          counters.bytes += slot;
-      return;
-    }
-    if (exchange.kind == ExchangeKind::AllToAll)
-      copyBlocks(bound);
-    else
-      counters.bytes += reduceParts(exchange, bound.window, bound.destination, rank(), size());
-  }
-
-  /// Takes this rank's block of every part.
-  void copyBlocks(const BoundExchange &bound) {
-    const int64_t block = bound.exchange->inner * byteWidth(bound.exchange->element);
-    for (int64_t peer = 0; peer < size(); ++peer) {
-      std::memcpy(bound.destination + peer * block, bound.window + (peer * size() + rank()) * block,
-                  size_t(block));
-      if (peer != rank())
-        counters.bytes += block;
-    }
   }
 
   ThreadGroup &group;

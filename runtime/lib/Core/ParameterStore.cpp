@@ -45,11 +45,14 @@ void ParameterStore::set(size_t index, const std::byte *whole) {
   noteChange();
   const Parameter &parameter = program.parameters[index];
   const int64_t width = byteWidth(parameter.type.element);
-  for (int64_t rank = 0; rank < program.ranks; ++rank)
+  for (int64_t rank = 0; rank < program.ranks; ++rank) {
+    if (!has(rank))
+      continue;
     forEachRun(parameter, program.ranks, rank, [&](int64_t global, int64_t local, int64_t count) {
       if (count > 0)
         std::memcpy(address(rank, index) + local * width, whole + global * width, count * width);
     });
+  }
 }
 
 std::vector<double> ParameterStore::values(size_t parameter) const {

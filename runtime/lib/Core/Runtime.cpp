@@ -56,6 +56,20 @@ Error Runtime::initializeParameters(uint64_t seed, StringRef file) {
   return fromFile ? store.load(file) : Error::success();
 }
 
+Error Runtime::gatherParameters() {
+  if (!ranks.isDistributed())
+    return Error::success();
+  for (int64_t rank = 0; ranks.isRoot() && rank < ranks.size(); ++rank)
+    if (Error error = store.has(rank) ? Error::success() : store.allocate(rank)) {
+      // The others wait for this rank.
+      ranks.communicator(ranks.leader()).abort(toString(std::move(error)));
+      break;
+    }
+  return ranks.gather(
+      {store.memoryOf(ranks.leader()), size_t(store.bytesPerRank())},
+      [&](int64_t rank) { return store.memoryOf(rank); }, "the collection of the parameters");
+}
+
 //===----------------------------------------------------------------------===//
 // FunctionInstance
 //===----------------------------------------------------------------------===//

@@ -9,9 +9,11 @@
 #include "phantom-rt/ProgramJson.h"
 
 #include "ProgramNames.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Base64.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace llvm;
 using json::OStream;
@@ -274,6 +276,16 @@ void writeProgramJson(const Program &program, raw_ostream &out) {
     json.attributeObject("train_costs", [&] { writeCosts(json, program.trainCosts); });
   });
   out << "\n";
+}
+
+std::string hashOf(Program program) {
+  for (Parameter &parameter : program.parameters)
+    parameter.init = {};
+  program.model.clear();
+  std::string text;
+  raw_string_ostream out(text);
+  writeProgramJson(program, out);
+  return utohexstr(xxh3_64bits(StringRef(text)), /*LowerCase=*/true);
 }
 
 } // namespace phantom::rt

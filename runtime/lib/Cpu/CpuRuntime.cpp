@@ -158,7 +158,7 @@ Error CpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier)
   }
   if (Error error = executors[rank]->run())
     return error;
-  if (bound.updatesParameters() && rank == 0)
+  if (bound.updatesParameters() && rank == runtime.ranks.leader())
     runtime.store.noteChange();
   if (beforeBarrier)
     beforeBarrier();

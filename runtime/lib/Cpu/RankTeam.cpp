@@ -1,4 +1,4 @@
-//===- RankTeam.cpp - One pinned thread per rank --------------------------===//
+//===- RankTeam.cpp - The ranks of this process ---------------------------===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -46,7 +46,12 @@ static ThreadGroupOptions groupOptions(int64_t ranks, const RankTeamOptions &opt
 }
 
 RankTeam::RankTeam(int64_t ranks, RankTeamOptions teamOptions)
-    : options(teamOptions), cpus(allowedCpuList()), group(ranks, groupOptions(ranks, teamOptions)) {
+    : options(teamOptions), ranks(ranks), processes(teamOptions.processes), cpus(allowedCpuList()) {
+  if (processes) {
+    ownCommunicator = createProcessCommunicator(*processes);
+    return;
+  }
+  threadGroup = std::make_unique<ThreadGroup>(ranks, groupOptions(ranks, teamOptions));
   for (int64_t rank = 1; rank < ranks; ++rank)
     threads.emplace_back([this, rank] { serve(rank); });
 }
@@ -72,12 +77,12 @@ void RankTeam::pin(int64_t rank) const {
   (void)::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
 }
 
-/// Makes the calling thread like that of rank 0, and then as it was.
+/// Makes the calling thread like that of the leader, and then as it was.
 class RankTeam::CallerAsRank {
 public:
   explicit CallerAsRank(const RankTeam &team) : width(omp_get_max_threads()) {
-    // A single rank has all CPUs, as the caller has.
-    bound = team.options.bind && team.size() > 1 &&
+    // A single rank has all CPUs, as the caller has, and a launcher has put its process where it wants it.
+    bound = team.options.bind && !team.processes && team.size() > 1 &&
             ::pthread_getaffinity_np(::pthread_self(), sizeof(before), &before) == 0;
     if (bound)
       team.pin(0);
@@ -110,13 +115,13 @@ template <typename T> void RankTeam::waitWhile(const std::atomic<T> &value, T ol
 
 void RankTeam::fail(Error error) {
   const std::string text = toString(std::move(error));
-  group.abort(text);
+  threadGroup->abort(text);
   {
     std::lock_guard<std::mutex> lock(mutex);
     if (failed)
       return;
     failed = true;
-    firstError = group.reason();
+    firstError = threadGroup->reason();
   }
   // The others are out of their waits at once; only a kernel may take its time.
   const auto grace = std::chrono::duration<double>(1 + std::min(options.timeoutSeconds, 10.0));
@@ -149,10 +154,21 @@ void RankTeam::serve(int64_t rank) {
   }
 }
 
+/// A failure is for good: nobody knows what is still under way between the processes.
+Error RankTeam::runOwnRank(const std::function<Error(int64_t)> &work) {
+  Error error = work(processes->rank());
+  if (!error)
+    return Error::success();
+  processes->abort(toString(std::move(error)));
+  return makeError(processes->reason());
+}
+
 Error RankTeam::run(std::function<Error(int64_t)> work) {
   const CallerAsRank guard(*this);
-  if (group.aborted())
-    group.reset();
+  if (processes)
+    return runOwnRank(work);
+  if (threadGroup->aborted())
+    threadGroup->reset();
   job = std::move(work);
   failed = false;
   running.store(size(), std::memory_order_relaxed);

@@ -84,12 +84,17 @@ static Error checkNcclVersion(const GpuLibraries &libraries) {
                    Twine(version % 100) + " is too old; install NCCL 2.28 or newer");
 }
 
-Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchange) {
-  const GpuApi &api = libraries.api;
+/// The number of GPUs, where the libraries are there to use them.
+static Expected<int> countUsableGpus(const GpuLibraries &libraries) {
   for (LibraryName name : {LibraryName::Cudart, LibraryName::CublasLt})
     if (!libraries.problem(name).empty())
       return makeError("no GPU can be used: " + libraries.problem(name) + "; or use --device cpu");
-  Expected<int> count = countGpus(api);
+  return countGpus(libraries.api);
+}
+
+Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchange) {
+  const GpuApi &api = libraries.api;
+  Expected<int> count = countUsableGpus(libraries);
   if (!count)
     return count.takeError();
   const int64_t needed = exchange == GpuExchange::Loopback ? 1 : ranks;
@@ -100,6 +105,22 @@ Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchan
     if (Error error = checkCapability(libraries, device))
       return error;
   return needed > 1 ? checkNcclVersion(libraries) : Error::success();
+}
+
+Expected<int> checkGpuOfProcess(const GpuLibraries &libraries, int64_t ranks, int64_t localRank) {
+  Expected<int> count = countUsableGpus(libraries);
+  if (!count)
+    return count.takeError();
+  if (*count > 1 && localRank >= *count)
+    return makeError(
+        "local rank " + Twine(localRank) + " has no GPU: this machine has " + Twine(*count) +
+        "; start at most as many processes here, or number those of this machine with --local-rank");
+  const int device = *count == 1 ? 0 : int(localRank);
+  if (Error error = checkCapability(libraries.api, device))
+    return error;
+  if (Error error = ranks > 1 ? checkNcclVersion(libraries) : Error::success())
+    return error;
+  return device;
 }
 
 } // namespace phantom::rt

@@ -27,7 +27,7 @@ GpuCommunicator::~GpuCommunicator() = default;
 //===----------------------------------------------------------------------===//
 
 GpuRank::GpuRank(const GpuShared &shared, int64_t rank)
-    : shared(shared), myRank(rank), myDevice(shared.loopback ? 0 : int(rank)) {}
+    : shared(shared), myRank(rank), myDevice(shared.device.value_or(shared.loopback ? 0 : int(rank))) {}
 
 Expected<std::unique_ptr<GpuRank>> GpuRank::create(const GpuShared &shared, int64_t rank) {
   std::unique_ptr<GpuRank> gpu(new GpuRank(shared, rank));

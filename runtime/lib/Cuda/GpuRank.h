@@ -28,6 +28,7 @@ struct GpuShared {
   double timeoutSeconds = 120;
   llvm::ArrayRef<char> image;
   bool loopback = false;
+  std::optional<int> device; ///< of the only rank that is here; nothing: rank r has GPU r
   UniqueId ncclId = {};
   std::shared_ptr<LoopbackGroup> loopbackGroup;
 };

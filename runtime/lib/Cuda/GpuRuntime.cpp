@@ -35,7 +35,7 @@ public:
   void setTimings(int64_t rank, std::vector<CommandTiming> *timings) override {
     executors[rank]->timings = timings;
   }
-  uint64_t choicesHash() const { return executors[0]->choicesHash(); }
+  uint64_t choicesHash() const { return executors[runtime.ranks.leader()]->choicesHash(); }
 
 private:
   Error allocateArguments();
@@ -45,7 +45,7 @@ private:
   CommCounters perRun;
   Owned<void *> memory; ///< of the shared arguments
   HostArguments arguments;
-  std::vector<std::unique_ptr<GpuExecutor>> executors; ///< by rank
+  std::vector<std::unique_ptr<GpuExecutor>> executors; ///< by rank; of those that are here
 };
 
 //===----------------------------------------------------------------------===//
@@ -65,12 +65,23 @@ Expected<std::unique_ptr<GpuRuntime>> GpuRuntime::create(const Program &program,
     return makeError("the program was compiled for a CPU, not for GPUs");
   if (Error error = options.verify ? verifyProgram(program) : Error::success())
     return error;
-  if (Error error = checkGpus(libraries, program.ranks, options.exchange))
-    return error;
   std::unique_ptr<GpuRuntime> runtime(new GpuRuntime(program, libraries, options));
+  const ProcessGroup *processes = options.team.processes;
+  if (Error error = processes ? checkGpuOfProcess(libraries, program.ranks, processes->localRank())
+                                    .moveInto(runtime->ownGpu.emplace())
+                              : checkGpus(libraries, program.ranks, options.exchange))
+    return error;
   if (Error error = runtime->load(image))
     return error;
   return runtime;
+}
+
+/// Rank 0's id, for all.
+Error GpuRuntime::shareNcclId(UniqueId &id) {
+  if (ranks.isRoot())
+    if (Error error = createNcclId(api).moveInto(id))
+      return error;
+  return ranks.broadcast(id, "the start of NCCL");
 }
 
 /// On the ranks' own threads: the end of a communicator may take until all ranks are there.
@@ -99,11 +110,11 @@ Error GpuRuntime::load(ArrayRef<char> image) {
     return error;
   // One rank exchanges with itself, for which NCCL need not be there.
   const bool loopback = options.exchange == GpuExchange::Loopback || program().ranks == 1;
-  GpuShared shared{api, program(), ranks, options.team.timeoutSeconds, image, loopback, {}, nullptr};
+  GpuShared shared{api, program(), ranks, options.team.timeoutSeconds, image, loopback, ownGpu, {}, nullptr};
   if (loopback)
     shared.loopbackGroup = createLoopbackGroup(program().ranks);
   else if (!program().exchanges.empty())
-    if (Error error = createNcclId(api).moveInto(shared.ncclId))
+    if (Error error = shareNcclId(shared.ncclId))
       return error;
   Error error = ranks.run([&](int64_t rank) { return GpuRank::create(shared, rank).moveInto(gpus[rank]); });
   if (error)
@@ -115,12 +126,11 @@ Error GpuRuntime::load(ArrayRef<char> image) {
 }
 
 Error GpuRuntime::fetchParameters() {
-  if (!trained)
-    return Error::success();
-  if (Error error = onRanks([&](GpuRank &gpu) { return gpu.download(store); }))
-    return error;
+  if (trained)
+    if (Error error = onRanks([&](GpuRank &gpu) { return gpu.download(store); }))
+      return error;
   trained = false;
-  return Error::success();
+  return gatherParameters();
 }
 
 /// Ranks that share a GPU count it once.
@@ -174,7 +184,7 @@ Error GpuFunctionInstance::allocateArguments() {
 }
 
 Error GpuFunctionInstance::bind() {
-  if (Error error = runtime.gpus[0]->makeCurrent())
+  if (Error error = runtime.gpus[runtime.ranks.leader()]->makeCurrent())
     return error;
   if (Error error = allocateArguments())
     return error;
@@ -211,7 +221,7 @@ Error GpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier)
     return error;
   if (Error error = runOn(gpu))
     return gpu.fail(std::move(error));
-  if (bound.updatesParameters() && rank == 0)
+  if (bound.updatesParameters() && rank == runtime.ranks.leader())
     runtime.trained = true;
   Communicator &communicator = runtime.ranks.communicator(rank);
   communicator.counters.exchanges += perRun.exchanges;

@@ -47,17 +47,6 @@ std::string rankFile(int64_t rank) { return "rank-" + std::to_string(rank) + ".s
 
 std::string hashOf(StringRef bytes) { return utohexstr(xxh3_64bits(bytes), /*LowerCase=*/true); }
 
-/// Of what a checkpoint depends on: all but where first values come from.
-std::string hashOf(Program program) {
-  for (Parameter &parameter : program.parameters)
-    parameter.init = {};
-  program.model.clear();
-  std::string text;
-  raw_string_ostream out(text);
-  writeProgramJson(program, out);
-  return hashOf(text);
-}
-
 /// The steps of the checkpoints that are there, rising.
 Expected<std::vector<int64_t>> stepsIn(StringRef folder) {
   std::vector<int64_t> steps;
@@ -324,7 +313,7 @@ Expected<std::optional<TrainState>> readNewestCheckpoint(const CheckpointOptions
     if (Error error = readRank(folder, *manifest, program, rank).moveInto(tensors[rank]))
       return error;
   for (int64_t rank = 0; rank < program.ranks; ++rank)
-    for (size_t i = 0; i < program.parameters.size(); ++i) {
+    for (size_t i = 0; parameters.has(rank) && i < program.parameters.size(); ++i) {
       const FileTensor &tensor = tensors[rank][i] ? *tensors[rank][i] : *tensors[0][i];
       std::memcpy(parameters.address(rank, i), tensor.bytes, size_t(program.parameters[i].type.bytes()));
     }

@@ -62,7 +62,7 @@ int64_t Evaluator::countCorrect(int64_t rows) const {
   std::vector<int64_t> targets(argument.type.elements() / runtime.program().batch * rows);
   convertElements(storageType(argument.type.element), function.argument(target), ElementType::I64,
                   targets.data(), int64_t(targets.size()));
-  const std::byte *output = function.address(0, *classes);
+  const std::byte *output = function.address(runtime.team().leader(), *classes);
   const int64_t count = classes->type.shape.back();
   return classes->type.element == ElementType::F32 ? countLargest<float>(output, targets, count)
                                                    : countLargest<double>(output, targets, count);
@@ -74,7 +74,7 @@ Expected<EvaluationReport> Evaluator::run() {
   int64_t correct = 0;
   Error error = forEachBatch(runtime, function, data, [&](int64_t, int64_t valid) -> Error {
     // The loss of a batch is the mean over its valid rows.
-    report.loss += function.scalar(0, loss) * double(valid) / double(data.rows());
+    report.loss += function.scalar(runtime.team().leader(), loss) * double(valid) / double(data.rows());
     if (classes)
       correct += countCorrect(valid);
     return Error::success();
@@ -85,6 +85,9 @@ Expected<EvaluationReport> Evaluator::run() {
     const int64_t perRow = function.function().arguments[target].type.elements() / runtime.program().batch;
     report.accuracy = double(correct) / double(perRow * data.rows());
   }
+  // What follows from it must follow alike in all processes.
+  if (Error different = runtime.team().broadcast(report, "the result of an evaluation"))
+    return different;
   return report;
 }
 

@@ -66,7 +66,8 @@ Error copyRows(Runtime &runtime, FunctionInstance &function, const DataSet &data
     for (size_t i = 0; i < results.size(); ++i) {
       const int64_t rowBytes = results[i]->type.bytes() / batch;
       if (rowBytes > 0)
-        std::memcpy(destinations[i] + first * rowBytes, function.address(0, *results[i]), valid * rowBytes);
+        std::memcpy(destinations[i] + first * rowBytes,
+                    function.address(runtime.team().leader(), *results[i]), valid * rowBytes);
     }
     return Error::success();
   });
@@ -153,6 +154,8 @@ Error writeWhole(Runtime &runtime, FunctionInstance &function, ArrayRef<WholeInp
                  function.argument(input.argument), input.tensor.elements());
   if (Error error = runtime.team().run([&](int64_t rank) { return function.run(rank); }))
     return error;
+  if (!runtime.team().isRoot())
+    return Error::success();
   for (const Output &output : outputs)
     if (Error error = writeNpy(output.path, output.result->type, function.address(0, *output.result)))
       return error;
@@ -173,7 +176,7 @@ Error writeRows(Runtime &runtime, FunctionInstance &function, const DataSet &dat
     destinations.push_back(whole.bytes.data());
   if (Error error = copyRows(runtime, function, data, results, destinations))
     return error;
-  for (size_t i = 0; i < outputs.size(); ++i)
+  for (size_t i = 0; runtime.team().isRoot() && i < outputs.size(); ++i)
     if (Error writing = writeNpy(outputs[i].path, wholes[i].type, wholes[i].bytes.data()))
       return writing;
   return Error::success();

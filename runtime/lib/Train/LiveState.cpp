@@ -72,9 +72,12 @@ std::string LiveState::text() const {
                         : formatv("step {0} of {1}, since {2:f3} s", present, last, seconds).str();
     text += loss ? formatv("; loss of the last step {0}", *loss).str() : "; no step is done yet";
   }
-  for (int64_t rank = 0; rank < runtime.program().ranks; ++rank)
+  for (int64_t rank = 0; rank < runtime.program().ranks; ++rank) {
+    if (!runtime.team().isHere(rank))
+      continue;
     text += formatv("\n  rank {0}: {1}", rank,
                     describe(runtime.program(), runtime.team().communicator(rank).position));
+  }
   return text + "\n";
 }
 

@@ -17,7 +17,7 @@
 
 namespace phantom::rt {
 
-/// Where a training run is: noted by rank 0, and asked for by any thread, also while ranks hang.
+/// Where a training run is: noted by the leader, and asked for by any thread, also while ranks hang.
 class LiveState {
 public:
   explicit LiveState(Runtime &runtime) : runtime(runtime) {}
@@ -26,7 +26,7 @@ public:
   void endStep(double loss);
   void beginEvaluation();
 
-  /// A line for the run, and one for each rank.
+  /// A line for the run, and one for each rank of this process.
   std::string text() const;
 
   /// Gives the text to `sink`; null: writes it to standard error.

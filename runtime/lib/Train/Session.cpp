@@ -27,6 +27,7 @@ RankTeamOptions teamOptions(const SessionOptions &options) {
   team.threadsPerRank = options.threadsPerRank;
   team.timeoutSeconds = options.timeoutSeconds;
   team.faults = options.faults;
+  team.processes = options.processes;
   return team;
 }
 
@@ -73,10 +74,19 @@ Expected<TrainStep> Session::bindTrainStep() {
   return TrainStep(**onPart, **onEnd, program.accumulation);
 }
 
+std::unique_ptr<EnergySource> Session::energySource(EnergyOptions options) const {
+  if (device->team().isDistributed() && options.kind != EnergyKind::External &&
+      options.kind != EnergyKind::None) {
+    options.kind = EnergyKind::None;
+    options.noneReason = "the ranks are in several processes, and none sees the energy of all";
+  }
+  return chooseEnergy(options, device->deviceEnergy());
+}
+
 Error Session::saveParameters(StringRef path) {
   if (Error error = device->fetchParameters())
     return error;
-  return device->parameters().save(path);
+  return device->team().isRoot() ? device->parameters().save(path) : Error::success();
 }
 
 Expected<TrainReport> Session::train(const TrainOptions &options) {
@@ -106,10 +116,11 @@ Expected<TrainReport> Session::train(const TrainOptions &options) {
 Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                    const std::function<Error(int64_t, int64_t)> &visit) {
   const int64_t batch = runtime.program().batch, rows = data.rows();
+  const int64_t leader = runtime.team().leader();
   return runtime.team().run([&](int64_t rank) -> Error {
     for (int64_t first = 0; first < rows; first += batch) {
       const int64_t valid = std::min(batch, rows - first);
-      if (rank == 0) {
+      if (rank == leader) {
         for (int64_t row = 0; row < valid; ++row)
           data.copyRow(first + row, function, row);
         for (int64_t row = valid; row < batch; ++row)
@@ -120,7 +131,7 @@ Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &
         return error;
       if (Error error = function.run(rank))
         return error;
-      if (rank == 0)
+      if (rank == leader)
         if (Error error = visit(first, valid))
           return error;
     }
@@ -146,6 +157,24 @@ Expected<EvaluationReport> Session::evaluate(const DataFiles &files) {
   return evaluator ? (*evaluator)->run() : evaluator.takeError();
 }
 
+/// A gradient of all ranks together, where rank 0 is; empty elsewhere.
+static Expected<HostTensor> gatherResult(Runtime &runtime, const FunctionInstance &function,
+                                         const Result &result) {
+  RankTeam &team = runtime.team();
+  const auto bytes = size_t(result.type.bytes());
+  std::vector<std::byte> others(team.isDistributed() && team.isRoot() ? bytes * size_t(team.size()) : 0);
+  auto ofOther = [&](int64_t rank) { return others.data() + size_t(rank) * bytes; };
+  if (Error error = team.gather({function.address(team.leader(), result), bytes}, ofOther,
+                                "the collection of the gradients"))
+    return error;
+  if (!team.isRoot())
+    return HostTensor();
+  const Parameter &parameter = runtime.program().parameters[*runtime.parameters().find(result.name)];
+  return gatherParts(parameter, team.size(), [&](int64_t rank) -> const std::byte * {
+    return team.isHere(rank) ? function.address(rank, result) : ofOther(rank);
+  });
+}
+
 Expected<double> Session::dumpGradients(const DataFiles &files, StringRef outputFile) {
   const Program &program = device->program();
   Expected<BoundData> bound = open("gradients", files);
@@ -168,16 +197,16 @@ Expected<double> Session::dumpGradients(const DataFiles &files, StringRef output
   for (const Result &result : function.function().results) {
     if (result.role != Role::Gradient)
       continue;
-    const Parameter &parameter = program.parameters[*device->parameters().find(result.name)];
-    wholes.push_back(
-        gatherParts(parameter, program.ranks, [&](int64_t rank) { return function.address(rank, result); }));
+    if (Error error = gatherResult(*device, function, result).moveInto(wholes.emplace_back()))
+      return error;
     tensors.push_back({result.name, wholes.back().type, wholes.back().bytes.data()});
   }
-  if (Error error = writeSafeTensors(
-          outputFile, tensors, {{"strategy", program.strategy}, {"ranks", std::to_string(program.ranks)}}))
-    return error;
+  if (device->team().isRoot())
+    if (Error error = writeSafeTensors(
+            outputFile, tensors, {{"strategy", program.strategy}, {"ranks", std::to_string(program.ranks)}}))
+      return error;
   const Result *loss = function.result(Role::Loss);
-  return loss ? function.scalar(0, *loss) : std::nan("");
+  return loss ? function.scalar(device->team().leader(), *loss) : std::nan("");
 }
 
 } // namespace phantom::rt

@@ -73,11 +73,12 @@ Error Trainer::prepare() {
 
   if (Error error = resume())
     return error;
-  Expected<std::unique_ptr<StepLog>> stepLog = StepLog::open(options.logFile, carried.step);
+  const bool writes = runtime.team().isRoot();
+  Expected<std::unique_ptr<StepLog>> stepLog = StepLog::open(writes ? options.logFile : "", carried.step);
   if (!stepLog)
     return stepLog.takeError();
   log = std::move(*stepLog);
-  progress = std::make_unique<Progress>(options.progress, steps, carried.step);
+  progress = std::make_unique<Progress>(options.progress && writes, steps, carried.step);
   reports.resize(ranks);
   timings.resize(ranks);
   endTimings.resize(ranks);
@@ -134,6 +135,8 @@ bool Trainer::isCheckpointDue() const {
 Error Trainer::saveCheckpoint() {
   if (Error error = runtime.fetchParameters())
     return error;
+  if (!runtime.team().isRoot())
+    return Error::success();
   TrainState state;
   state.step = report.steps;
   state.rows = data->rows();
@@ -194,7 +197,7 @@ Expected<TrainReport> Trainer::run() {
   }
   report.modelEnergyJoules = modelled.joules * double(report.steps);
   report.modelEnergyAboveIdleJoules = modelled.aboveIdleJoules * double(report.steps);
-  if (!options.traceFile.empty())
+  if (!options.traceFile.empty() && runtime.team().isRoot())
     if (Error error = writeTrace())
       return error;
   return report;
@@ -203,7 +206,7 @@ Expected<TrainReport> Trainer::run() {
 Error Trainer::runRank(int64_t rank, int64_t first) {
   Communicator &communicator = runtime.team().communicator(rank);
   for (int64_t step = first;; ++step) {
-    if (rank == 0) {
+    if (rank == leader) {
       stepBegin = Clock::now();
       stop = shouldStop(step);
       if (!stop)
@@ -224,7 +227,7 @@ Error Trainer::runRank(int64_t rank, int64_t first) {
     functions.onPart.setTimings(rank, traced ? &timings[rank] : nullptr);
     if (Error error = runParts(rank, step))
       return error;
-    if (rank == 0)
+    if (rank == leader)
       if (Error finished = finishStep(step))
         return finished;
   }
@@ -238,7 +241,7 @@ Error Trainer::runParts(int64_t rank, int64_t step) {
   FunctionInstance &function = functions.onPart;
   for (int64_t part = 0; part < functions.parts; ++part) {
     if (part > 0) {
-      if (rank == 0)
+      if (rank == leader)
         functions.setPart(step, part);
       copyRows(rank, step, part);
       if (Error error = runtime.team().communicator(rank).barrier("the start of a part of a step"))
@@ -246,8 +249,8 @@ Error Trainer::runParts(int64_t rank, int64_t step) {
     }
     if (Error error = functions.isDivided() ? function.run(rank) : runEnd(rank))
       return error;
-    if (rank == 0)
-      lossSum += function.scalar(0, *function.result(Role::Loss));
+    if (rank == leader)
+      lossSum += function.scalar(rank, *function.result(Role::Loss));
   }
   return functions.isDivided() ? runEnd(rank) : Error::success();
 }
@@ -267,7 +270,11 @@ void Trainer::copyRows(int64_t rank, int64_t step, int64_t part) {
   const uint64_t epoch = uint64_t(step / stepsPerEpoch);
   const int64_t first = step % stepsPerEpoch * program.stepRows() + part * program.batch;
   const Permutation order(uint64_t(data->rows()), seed, epoch);
-  for (int64_t row = rank * program.batch / ranks; row < (rank + 1) * program.batch / ranks; ++row)
+  // The ranks of a process share its memory, and so the work.
+  const bool alone = runtime.team().isDistributed();
+  const int64_t begin = alone ? 0 : rank * program.batch / ranks;
+  const int64_t end = alone ? program.batch : (rank + 1) * program.batch / ranks;
+  for (int64_t row = begin; row < end; ++row)
     data->copyRow(options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row, functions.onPart,
                   row);
 }
@@ -281,7 +288,10 @@ bool Trainer::shouldStop(int64_t stepsDone) {
   }
   if (stepsDone >= segmentEnd)
     return true;
-  if (!StopSignals::requested())
+  const bool isAsked = runtime.team().isDistributed()
+                           ? any_of(reports, [](const RankReport &one) { return one.isAskedToStop; })
+                           : StopSignals::requested();
+  if (!isAsked)
     return false;
   report.stopReason = StopReason::Interrupted;
   return true;
@@ -289,10 +299,9 @@ bool Trainer::shouldStop(int64_t stepsDone) {
 
 std::optional<double> Trainer::gradientNorm() const {
   const FunctionInstance &function = functions.onEnd;
-  const Result *replicated = function.result(Role::SquaredNormReplicated);
-  if (!function.result(Role::SquaredNorm) && !replicated)
+  if (!function.result(Role::SquaredNorm) && !function.result(Role::SquaredNormReplicated))
     return std::nullopt;
-  double sum = replicated ? function.scalar(0, *replicated) : 0;
+  double sum = reports[0].replicatedSquaredNorm;
   for (const RankReport &one : reports) // in rank order: the same bits in each run
     sum += one.squaredNorm;
   // JSON has no infinity; the loss will say what is wrong.
@@ -308,7 +317,9 @@ void Trainer::addCommunication(StepRecord &record) const {
   }
   if (runtime.timesExchanges()) {
     record.commSeconds = seconds;
-    record.commSkewSeconds = skewSeconds;
+    // Clocks of several machines cannot be compared.
+    if (!runtime.team().isDistributed())
+      record.commSkewSeconds = skewSeconds;
   }
   record.modelCommBytes = report.modelCommBytesPerStep;
 }
@@ -321,12 +332,25 @@ void Trainer::addEnergy(StepRecord &record) {
   updateEnergy();
 }
 
-/// On rank 0, after the barrier: the other ranks cannot write what is read
+/// What all processes know of the step afterwards. Decisions follow from rank 0's loss, since processors that
+/// differ may compute it with other last bits.
+Error Trainer::shareReports() {
+  RankReport &mine = reports[leader];
+  const Result *replicated = functions.onEnd.result(Role::SquaredNormReplicated);
+  mine.lossSum = lossSum;
+  mine.replicatedSquaredNorm = replicated ? functions.onEnd.scalar(leader, *replicated) : 0;
+  mine.isAskedToStop = StopSignals::requested();
+  return runtime.team().allGather(reports, "the end of a step");
+}
+
+/// On the leader, after the barrier: the other ranks cannot write what is read
 /// here before the next barrier.
 Error Trainer::finishStep(int64_t step) {
+  if (Error error = shareReports())
+    return error;
   StepRecord record;
   record.step = step + 1;
-  record.loss = lossSum / double(functions.parts);
+  record.loss = reports[0].lossSum / double(functions.parts);
   if (!std::isfinite(record.loss)) {
     progress.reset();
     std::string value;

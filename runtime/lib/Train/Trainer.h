@@ -21,9 +21,10 @@
 namespace phantom::rt {
 
 /// One training run. All ranks run the same loop; between the barrier at the
-/// end of a step and the one at the start of the next, rank 0 reads the
-/// losses, writes the log and decides whether to go on, while every rank
-/// copies its share of the next batch.
+/// end of a step and the one at the start of the next, the leader of each
+/// process reads what the ranks report and decides whether to go on, while
+/// every rank copies its share of the next batch. All processes have the same
+/// reports, and so decide alike; rank 0's writes the log.
 class Trainer {
 public:
   /// What is given outlives the trainer; `heldOut` is null where nothing is evaluated while training.
@@ -35,17 +36,21 @@ public:
 private:
   using Clock = std::chrono::steady_clock;
 
-  /// What a rank says about its last step; read by rank 0 after the barrier.
+  /// What a rank says about its last step; read by the leader after the barrier.
   struct alignas(128) RankReport {
     CommCounters comm;
     double squaredNorm = 0;
+    // Of the leaders.
+    double lossSum = 0; ///< of the step's parts
+    double replicatedSquaredNorm = 0;
+    bool isAskedToStop = false; ///< by a signal to its process
   };
 
   Trainer(Runtime &runtime, const TrainStep &step, Evaluator *heldOut, EnergySource &energy,
           const TrainOptions &options, uint64_t seed)
       : runtime(runtime), program(runtime.program()), functions(step), heldOut(heldOut), energy(energy),
         options(options), checkpoints(options.checkpoints), seed(seed), ranks(runtime.program().ranks),
-        live(runtime) {}
+        leader(runtime.team().leader()), live(runtime) {}
 
   llvm::Error prepare();
   llvm::Error resume();
@@ -57,6 +62,7 @@ private:
   void copyRows(int64_t rank, int64_t step, int64_t part);
   llvm::Error runParts(int64_t rank, int64_t step);
   llvm::Error runEnd(int64_t rank);
+  llvm::Error shareReports();
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
 
@@ -82,6 +88,7 @@ private:
   CheckpointOptions checkpoints;
   uint64_t seed;
   int64_t ranks;
+  int64_t leader; ///< of this process
 
   std::optional<DataSet> data;
   Schedule schedule;
@@ -89,7 +96,7 @@ private:
   ModelledStep modelled;
   std::unique_ptr<StepLog> log;
   std::unique_ptr<Progress> progress;
-  double lossSum = 0; ///< of the step's parts so far, on rank 0
+  double lossSum = 0; ///< of the step's parts so far, on the leader
   LiveState live;
   int64_t stepsPerEpoch = 1;
   TrainState carried;     ///< from the checkpoint that the run goes on from
@@ -98,7 +105,7 @@ private:
   std::vector<RankReport> reports;
   std::vector<std::vector<CommandTiming>> timings;    ///< by rank
   std::vector<std::vector<CommandTiming>> endTimings; ///< of what runs after the parts
-  bool stop = false; ///< written by rank 0 before a barrier, read by all after it
+  bool stop = false; ///< written by the leader before a barrier, read by all ranks here after it
   Clock::time_point stepBegin, runBegin;
   std::vector<double> stepSeconds;
   std::optional<EnergyMeter> meter;
