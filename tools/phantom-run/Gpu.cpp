@@ -44,6 +44,11 @@ Expected<std::unique_ptr<GpuMachine>> GpuMachine::create(const RunOptions &optio
     return machine;
   }
   machine->libraries = rt::loadGpuLibraries();
+  if (options.place) {
+    Expected<int> gpu =
+        rt::checkGpuOfProcess(machine->libraries, options.compile.ranks, options.place->localRank);
+    return gpu ? Expected<std::unique_ptr<GpuMachine>>(std::move(machine)) : gpu.takeError();
+  }
   if (Error error = rt::checkGpus(machine->libraries, options.compile.ranks, options.exchange))
     return error;
   return machine;

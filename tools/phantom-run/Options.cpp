@@ -15,6 +15,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
 
 #include <cmath>
 
@@ -43,18 +44,28 @@ cl::SubCommandGroup making{&trainCommand, &convertCommand};
 cl::OptionCategory partitionFlags("Partition"), dataFlags("Data"), trainingFlags("Training"),
     outputFlags("Output"), executionFlags("Execution");
 
+/// All flags of a kind, in the order of their declarations.
+template <typename Flag> std::vector<const Flag *> &allFlags() {
+  static std::vector<const Flag *> flags;
+  return flags;
+}
+
 /// A flag whose text is checked by us, so that every error is one line that says what is allowed.
 struct Text : cl::opt<std::string> {
   Text(const char *name, cl::SubCommandGroup &group, cl::OptionCategory &category, const char *value,
        const char *help, const char *initial = "")
       : cl::opt<std::string>(StringRef(name), cl::desc(help), cl::value_desc(value),
-                             cl::init(std::string(initial)), cl::sub(group), cl::cat(category)) {}
+                             cl::init(std::string(initial)), cl::sub(group), cl::cat(category)) {
+    allFlags<Text>().push_back(this);
+  }
   bool given() const { return getNumOccurrences() > 0; }
 };
 
 struct Switch : cl::opt<bool> {
   Switch(const char *name, cl::SubCommandGroup &group, cl::OptionCategory &category, const char *help)
-      : cl::opt<bool>(StringRef(name), cl::desc(help), cl::init(false), cl::sub(group), cl::cat(category)) {}
+      : cl::opt<bool>(StringRef(name), cl::desc(help), cl::init(false), cl::sub(group), cl::cat(category)) {
+    allFlags<Switch>().push_back(this);
+  }
 };
 
 cl::opt<std::string> model(cl::Positional, cl::desc("<model.onnx | model.mlir | compiled folder>"),
@@ -149,6 +160,14 @@ Text communicator("communicator", everywhere, executionFlags, "NAME",
 Text simSeed("sim-seed", running, executionFlags, "S",
              "the order in which --device sim runs what may run (0)", "0");
 Text simFaults("sim-faults", running, executionFlags, "FAULT[,...]", "what goes wrong on --device sim");
+Text rendezvous(
+    "rendezvous", running, executionFlags, "HOST:PORT|env",
+    "each rank is a process of its own: where they meet, on the machine of rank 0 (env: MASTER_ADDR and "
+    "MASTER_PORT)");
+Text processRank("process-rank", running, executionFlags, "R",
+                 "the rank of this process (as mpirun, srun or torchrun have set it)");
+Text localRank("local-rank", running, executionFlags, "L",
+               "its number on this machine, which is that of its GPU (likewise, or the rank)");
 Text timeout("timeout", onRanks, executionFlags, "SECONDS", "deadline of every wait for another rank (120)",
              "120");
 Text bind("bind", onRanks, executionFlags, "KIND", "core (a core per rank) or none", "core");
@@ -441,6 +460,56 @@ Error readSimFaults(RunOptions &options) {
   if (hasRanks && options.exchange == rt::GpuExchange::Loopback)
     return flagError(simFaults, "faults of ranks are NCCL's: not with --communicator loopback");
   return Error::success();
+}
+
+std::optional<std::string> variable(StringRef name) { return sys::Process::GetEnv(name); }
+
+/// What needs all ranks in one process.
+Error refuseFlagsOfOneProcess(const RunOptions &options) {
+  const Text *refused = options.device == Device::Sim                                ? &device
+                        : options.exchange == rt::GpuExchange::Loopback              ? &communicator
+                        : calibration.given()                                        ? &calibration
+                        : energy.getValue() == "nvml" || energy.getValue() == "rapl" ? &energy
+                                                                                     : nullptr;
+  if (refused)
+    return flagError(*refused, "not with ranks in several processes (--rendezvous)");
+  if (autotune)
+    return createStringError(
+        "--autotune: not with ranks in several processes (--rendezvous), which would choose "
+        "differently; compile --autotune writes a folder for all");
+  return Error::success();
+}
+
+Error readPlace(rt::ProcessPlace &place) {
+  if (Error error = rt::parseRendezvous(rendezvous, variable, place))
+    return createStringError("--rendezvous " + toString(std::move(error)));
+  std::optional<rt::LauncherPlace> launched;
+  if (!processRank.given()) {
+    if (Error error = rt::readLauncher(variable).moveInto(launched))
+      return error;
+    if (!launched)
+      return flagError(rendezvous,
+                       "which rank is this process? Start it by mpirun, srun or torchrun, or give "
+                       "--process-rank");
+    place.rank = launched->rank;
+    place.size = launched->size;
+  } else if (Error error = assign(place.rank, integer(processRank, 0, 1023))) {
+    return error;
+  }
+  place.localRank = launched ? launched->localRank.value_or(place.rank) : place.rank;
+  return localRank.given() ? assign(place.localRank, integer(localRank, 0, 1023)) : Error::success();
+}
+
+Error readProcesses(RunOptions &options) {
+  if (!rendezvous.given()) {
+    for (const Text *flag : {&processRank, &localRank})
+      if (flag->given())
+        return flagError(*flag, "needs --rendezvous, the place where the processes meet");
+    return Error::success();
+  }
+  if (Error error = refuseFlagsOfOneProcess(options))
+    return error;
+  return readPlace(options.place.emplace());
 }
 
 Error readGemm(RunOptions &options) {
@@ -821,7 +890,8 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   if (Error error =
           firstError({[&] { return refuseLaterFlags(); }, [&] { return readDevice(options); },
                       [&] { return readPartition(options); }, [&] { return readSimFaults(options); },
-                      [&] { return readExecution(options); }, [&] { return readCommand(options); }}))
+                      [&] { return readExecution(options); }, [&] { return readProcesses(options); },
+                      [&] { return readCommand(options); }}))
     return error;
   if (batchSize.given())
     if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))
@@ -836,6 +906,17 @@ std::map<std::string, std::string> compiledFlags() {
   for (const Switch *flag : compiledSwitches)
     values[flag->ArgStr.str()] = flag->getValue() ? "true" : "false";
   return values;
+}
+
+rt::Agreement agreedFlags() {
+  rt::Agreement agreement;
+  for (const Text *flag : allFlags<Text>())
+    if (flag->given() && !is_contained({&rendezvous, &processRank, &localRank}, flag))
+      agreement.emplace_back("--" + flag->ArgStr.str(), flag->getValue());
+  for (const Switch *flag : allFlags<Switch>())
+    if (flag->getValue())
+      agreement.emplace_back("--" + flag->ArgStr.str(), "");
+  return agreement;
 }
 
 Error checkAgainstPlan(StringRef compiled, const rt::Plan &plan) {

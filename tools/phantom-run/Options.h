@@ -13,6 +13,7 @@
 #include "phantom-rt/GhostWidths.h"
 #include "phantom-rt/GpuRuntime.h"
 #include "phantom-rt/GpuSim.h"
+#include "phantom-rt/ProcessGroup.h"
 #include "phantom-rt/Report.h"
 #include "phantom-rt/Session.h"
 #include "phantom/Driver/Compile.h"
@@ -48,6 +49,7 @@ struct RunOptions {
   rt::GpuExchange exchange = rt::GpuExchange::Nccl; ///< of GPUs and their double
   uint64_t simSeed = 0;                             ///< of the order in which the double runs what may run
   rt::GpuFaults simFaults;                          ///< what goes wrong on the double
+  std::optional<rt::ProcessPlace> place;            ///< nothing: all ranks are in this process
   rt::SessionOptions session;
   rt::TrainOptions train;
   rt::DataFiles evaluation; ///< of `eval`, or held-out data of `train`; no inputs: none
@@ -63,6 +65,8 @@ struct RunOptions {
   bool strict = false;
   bool autotune = false; ///< measure which library, or which kernel of cuBLASLt, computes each GEMM fastest
 
+  /// Whether this process writes what a run writes.
+  bool isRoot() const { return !place || place->rank == 0; }
   bool savesOnnx() const { return llvm::StringRef(saveFile).ends_with(".onnx"); }
 };
 
@@ -71,6 +75,9 @@ llvm::Expected<RunOptions> parseCommandLine(int argc, char **argv);
 
 /// The values of the flags that a compiled folder keeps, by name: Plan::options.
 std::map<std::string, std::string> compiledFlags();
+
+/// What the processes of a run must have been given alike: all flags but those that say which process it is.
+rt::Agreement agreedFlags();
 
 /// Checks that no flag contradicts what the folder `compiled` was compiled for.
 llvm::Error checkAgainstPlan(llvm::StringRef compiled, const rt::Plan &plan);

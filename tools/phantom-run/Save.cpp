@@ -73,6 +73,8 @@ Error Saver::save(rt::Session &session) const {
   rt::Runtime &runtime = session.runtime();
   if (Error error = runtime.fetchParameters())
     return error;
+  if (!runtime.team().isRoot())
+    return Error::success();
   ProgramTensors tensors(runtime.program(), &runtime.parameters());
   return model->write(options.saveFile, &tensors, /*external=*/false);
 }

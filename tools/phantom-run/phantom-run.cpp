@@ -10,6 +10,7 @@
 #include "GhostWidths.h"
 #include "Gpu.h"
 #include "Options.h"
+#include "Processes.h"
 #include "Save.h"
 
 #include "phantom-rt/MeasureGemms.h"
@@ -31,7 +32,8 @@ constexpr int kInterrupted = 130; // as a shell reports a process that SIGINT en
 Error noEffect(const RunOptions &options, const Twine &what) {
   if (options.strict)
     return createStringError(what + " (--strict)");
-  errs() << "phantom-run: warning: " << what << "\n";
+  if (options.isRoot())
+    errs() << "phantom-run: warning: " << what << "\n";
   return Error::success();
 }
 
@@ -86,7 +88,8 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, const
   Expected<rt::TrainReport> report = session.train(options.train);
   if (!report)
     return report.takeError();
-  outs() << rt::summary(*report) << "\n";
+  if (options.isRoot())
+    outs() << rt::summary(*report) << "\n";
   if (!options.saveFile.empty())
     if (Error error = saver.save(session))
       return error;
@@ -95,9 +98,10 @@ Expected<int> train(const RunOptions &options, const rt::Program &program, const
     if (!evaluation)
       if (Error error = session.evaluate(options.evaluation).moveInto(evaluation))
         return error;
-    print(*evaluation);
+    if (options.isRoot())
+      print(*evaluation);
   }
-  if (!options.summaryFile.empty())
+  if (!options.summaryFile.empty() && options.isRoot())
     if (Error error = rt::writeSummary(options.summaryFile, program, *report, evaluation))
       return error;
   return report->stopReason == rt::StopReason::Interrupted ? kInterrupted : 0;
@@ -206,7 +210,8 @@ Expected<int> runCommand(RunOptions &options, const rt::Program &program, const 
     Expected<rt::EvaluationReport> report = session.evaluate(options.evaluation);
     if (!report)
       return report.takeError();
-    print(*report);
+    if (options.isRoot())
+      print(*report);
     return 0;
   }
   case Command::Infer:
@@ -230,10 +235,12 @@ Expected<int> runOnCpu(RunOptions &options) {
       options.isCompiled ? loadChecked(options, saver) : compileChecked(options, saver);
   if (!compiled)
     return compiled.takeError();
-  Expected<std::unique_ptr<rt::Session>> session = rt::Session::create(compiled->executable, options.session);
-  if (!session)
-    return session.takeError();
-  return runCommand(options, compiled->executable.program, saver, **session);
+  const rt::Program &program = compiled->executable.program;
+  return onProcesses(options, program, [&]() -> Expected<int> {
+    Expected<std::unique_ptr<rt::Session>> session =
+        rt::Session::create(compiled->executable, options.session);
+    return session ? runCommand(options, program, saver, **session) : session.takeError();
+  });
 }
 
 Expected<int> runOnGpus(RunOptions &options) {
@@ -250,11 +257,10 @@ Expected<int> runOnGpus(RunOptions &options) {
   if (Error error = checkEffects(options, **program, saver))
     return error;
   options.train.checkpoints.flags.merge(compiledFlags());
-  Expected<std::unique_ptr<rt::Session>> session = (*machine)->load(options);
-  if (!session)
-    return session.takeError();
-  Expected<int> status = runCommand(options, **program, saver, **session);
-  session->reset();
+  Expected<int> status = onProcesses(options, **program, [&]() -> Expected<int> {
+    Expected<std::unique_ptr<rt::Session>> session = (*machine)->load(options);
+    return session ? runCommand(options, **program, saver, **session) : session.takeError();
+  });
   Error violation = (*machine)->check();
   if (!status)
     return joinErrors(status.takeError(), std::move(violation));
