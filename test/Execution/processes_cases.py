@@ -63,8 +63,8 @@ class Processes:
         self.processes = []
         for rank in range(ranks):
             flags, variables = launcher(rank, ranks)
-            command = [os.path.join(scratch.options.tools_dir, "phantom-run"), *arguments, "--rendezvous", place, "--timeout",
-                       timeout, *flags, *(own or {}).get(rank, [])]
+            command = [os.path.join(scratch.options.tools_dir, "phantom-run"), *arguments, "--rendezvous", place,
+                       "--timeout", timeout, *flags, *(own or {}).get(rank, [])]
             self.processes.append(
                 subprocess.Popen([str(part) for part in command], cwd=scratch.folder, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -149,9 +149,9 @@ def whole_step(strategy, parts):
     def run(options):
         network = network_of(strategy, 4)
         with prepared(options, network, "cross-entropy", batch=2 * BATCH) as (scratch, *_):
-            flags = ["train", "model.onnx", *flags_of(network, strategy), "--loss", "cross-entropy", "--inputs", "x.npy",
-                     "--targets", "t.npy", "--batch-size", BATCH, "--steps", 6, "--clip-norm", 0.5, "--accumulate", parts,
-                     "--exchange-encoding", "int8", "--quiet"]
+            flags = ["train", "model.onnx", *flags_of(network, strategy), "--loss", "cross-entropy", "--inputs",
+                     "x.npy", "--targets", "t.npy", "--batch-size", BATCH, "--steps", 6, "--clip-norm", 0.5,
+                     "--accumulate", parts, "--exchange-encoding", "int8", "--quiet"]
             scratch.run(*flags, "--save", "threads.onnx", "--log", "threads.jsonl")
             run_processes(scratch, [*flags, "--save", "processes.onnx", "--log", "processes.jsonl"], 4)
             check(read(scratch, "threads.onnx") == read(scratch, "processes.onnx"), "the models differ")
@@ -163,8 +163,8 @@ def whole_step(strategy, parts):
 
 def train(strategy="phantom", *flags, ranks=2):
     network = dataclasses.replace(NETWORK, ranks=ranks)
-    return ["train", "model.onnx", *strategy_flags(network, strategy), "--loss", "mse", "--inputs", "x.npy", "--targets", "t.npy",
-            "--batch-size", 8, "--learning-rate", "0.01", "--seed", "3", "--quiet", *flags]
+    return ["train", "model.onnx", *strategy_flags(network, strategy), "--loss", "mse", "--inputs", "x.npy",
+            "--targets", "t.npy", "--batch-size", 8, "--learning-rate", "0.01", "--seed", "3", "--quiet", *flags]
 
 
 def launchers(options):
@@ -183,7 +183,8 @@ def launchers(options):
             check(read(scratch, name) == read(scratch, "threads.safetensors"), f"{launcher.__name__}: other parameters")
         check(run_processes(scratch, evaluation, 2, as_srun) == want, "another evaluation")
         run_processes(scratch, ["infer", "model.onnx", *given, "--outputs", "processes.npy"], 2, as_open_mpi)
-        check(np.array_equal(np.load(scratch.path("threads.npy")), np.load(scratch.path("processes.npy"))), "other outputs")
+        outputs = [np.load(scratch.path(f"{name}.npy")) for name in ("threads", "processes")]
+        check(np.array_equal(*outputs), "other outputs")
 
 
 def meets_at_master(options):
@@ -194,8 +195,9 @@ def meets_at_master(options):
         def launched(rank, ranks):
             return [], {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **as_torchrun(rank, ranks)[1]}
 
-        run_processes(scratch, train("tensor", "--steps", 5, "--save", "processes.safetensors"), 2, launched, place="env")
-        process = scratch.tool("phantom-run", *train("tensor", "--steps", 5, "--save", "threads.safetensors", "--bind", "none"),
+        flags = train("tensor", "--steps", 5)
+        run_processes(scratch, [*flags, "--save", "processes.safetensors"], 2, launched, place="env")
+        process = scratch.tool("phantom-run", *flags, "--save", "threads.safetensors", "--bind", "none",
                                environment={name: str(value) for name, value in launched(1, 2)[1].items()})
         check(process.returncode == 0, process.stderr)
         check(read(scratch, "processes.safetensors") == read(scratch, "threads.safetensors"), "the parameters differ")
@@ -209,9 +211,11 @@ def real_launcher(options):
     with prepared(options, NETWORK, batch=20) as (scratch, *_):
         flags = train("phantom", "--steps", 5)
         scratch.run(*flags, "--save", "threads.safetensors")
-        command = [mpirun, "--allow-run-as-root", "--oversubscribe", "-n", 2, os.path.join(options.tools_dir, "phantom-run"), *flags,
-                   "--save", "processes.safetensors", "--rendezvous", f"127.0.0.1:{free_port()}"]
-        process = subprocess.run([str(part) for part in command], cwd=scratch.folder, capture_output=True, text=True, timeout=300)
+        command = [mpirun, "--allow-run-as-root", "--oversubscribe", "-n", 2,
+                   os.path.join(options.tools_dir, "phantom-run"), *flags, "--save", "processes.safetensors",
+                   "--rendezvous", f"127.0.0.1:{free_port()}"]
+        process = subprocess.run([str(part) for part in command], cwd=scratch.folder, capture_output=True, text=True,
+                                 timeout=300)
         check(process.returncode == 0, process.stderr[-2000:])
         check(read(scratch, "threads.safetensors") == read(scratch, "processes.safetensors"), "the parameters differ")
 
@@ -224,12 +228,15 @@ def goes_on(options):
             kept = ["--checkpoint-dir", f"{first}.checkpoints", "--log", f"{first}.jsonl"]
             begin = train("phantom", "--steps", 10, *kept)
             scratch.run(*begin) if first == "threads" else run_processes(scratch, begin, 2)
-            run_processes(scratch, train("phantom", "--steps", 20, *kept, "--resume", "--save", f"{first}.safetensors"), 2)
-            check(read(scratch, "whole.safetensors") == read(scratch, f"{first}.safetensors"), f"{first}: the parameters differ")
+            more = train("phantom", "--steps", 20, *kept, "--resume")
+            run_processes(scratch, [*more, "--save", f"{first}.safetensors"], 2)
+            check(
+                read(scratch, "whole.safetensors") == read(scratch, f"{first}.safetensors"),
+                f"{first}: the parameters differ")
             logs = [without_times(scratch.log(f"{name}.jsonl")) for name in ("whole", first)]
             check(len(logs[0]) == 20 and logs[0] == logs[1], f"{first}: the logs differ")
         # Nothing is left to do: what is saved is what the checkpoint has.
-        run_processes(scratch, train("phantom", "--steps", 20, *kept, "--resume", "--save", "again.safetensors"), 2)
+        run_processes(scratch, [*more, "--save", "again.safetensors"], 2)
         check(read(scratch, "whole.safetensors") == read(scratch, "again.safetensors"), "the parameters differ")
 
 
@@ -289,8 +296,9 @@ def stopped(options):
             check([status for status, *_ in results] == [130, 130], f"exits: {results}")
             done = lines_of(scratch, f"{asked}.jsonl")
             check(checkpoints(scratch, f"checkpoints{asked}") == [f"step-{done:09}"], f"{done} steps in the log")
-            scratch.run(*train("phantom", "--steps", done, "--save", "whole.safetensors"))
-            run_processes(scratch, train("phantom", "--steps", done, *kept, "--resume", "--save", "stopped.safetensors"), 2)
+            again = train("phantom", "--steps", done)
+            scratch.run(*again, "--save", "whole.safetensors")
+            run_processes(scratch, [*again, *kept, "--resume", "--save", "stopped.safetensors"], 2)
             check(read(scratch, "whole.safetensors") == read(scratch, "stopped.safetensors"), "the parameters differ")
 
 
@@ -326,7 +334,8 @@ def refused(options):
         expect_error(scratch, [*flags, "--process-rank", 0], "--process-rank 0", "needs --rendezvous")
         expect_error(scratch, [*flags, "--local-rank", 0], "--local-rank 0", "needs --rendezvous")
         expect_error(scratch, here, "which rank is this process?", "--process-rank")
-        expect_error(scratch, [*flags, "--rendezvous", "node0", "--process-rank", 0], "'node0' is no place to meet", "HOST:PORT")
+        nowhere = [*flags, "--rendezvous", "node0", "--process-rank", 0]
+        expect_error(scratch, nowhere, "'node0' is no place to meet", "HOST:PORT")
         expect_error(scratch, [*flags, "--rendezvous", "env", "--process-rank", 0], "MASTER_ADDR")
         expect_error(scratch, [*here, "--process-rank", "x"], "--process-rank x", "not a whole number")
         expect_error(scratch, [*here, "--process-rank", 2], "--process-rank 2", "ranks 0 to 1")
@@ -338,7 +347,8 @@ def refused(options):
         expect_error(scratch, here, "has started 3 processes", "2 ranks", environment=many)
         broken = {"OMPI_COMM_WORLD_RANK": "zero", "OMPI_COMM_WORLD_SIZE": "2"}
         expect_error(scratch, here, "OMPI_COMM_WORLD_RANK=zero", environment=broken)
-        expect_error(scratch, [*here, "--process-rank", 1, "--timeout", "0.5"], "cannot connect to rank 0 at 127.0.0.1:1")
+        alone = [*here, "--process-rank", 1, "--timeout", "0.5"]
+        expect_error(scratch, alone, "cannot connect to rank 0 at 127.0.0.1:1")
 
 
 def cases(options):

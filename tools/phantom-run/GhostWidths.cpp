@@ -103,14 +103,15 @@ static Error chooseWidths(RunOptions &options) {
   if (!demands)
     return demands.takeError();
   std::vector<int64_t> widths = rt::chooseGhostWidths(*demands, budget.fraction * whole - least);
+  raw_ostream &out = options.isRoot() ? outs() : nulls();
   double cost = least;
   for (size_t i = 0; i < layers.size(); ++i) {
     options.compile.ghostWidths[layers[i].name] = widths[i];
     cost += double(widths[i]) * (*demands)[i].cost;
-    outs() << "layer '" << layers[i].name << "': ghost width " << widths[i] << " of at most "
-           << (*demands)[i].gains.size() << "\n";
+    out << "layer '" << layers[i].name << "': ghost width " << widths[i] << " of at most "
+        << (*demands)[i].gains.size() << "\n";
   }
-  outs() << formatv("budget {0}: {1:f4} of the tensor strategy's are used\n", budget.text, cost / whole);
+  out << formatv("budget {0}: {1:f4} of the tensor strategy's are used\n", budget.text, cost / whole);
   return Error::success();
 }
 

@@ -133,8 +133,10 @@ Error GpuRuntime::fetchParameters() {
   return gatherParameters();
 }
 
-/// Ranks that share a GPU count it once.
+/// Ranks that share a GPU count it once. No process sees the GPUs of all.
 std::unique_ptr<EnergySource> GpuRuntime::deviceEnergy() const {
+  if (ranks.isDistributed())
+    return nullptr;
   const bool isShared = options.exchange == GpuExchange::Loopback;
   return createNvmlEnergy(libraries, isShared ? 1 : int(program().ranks));
 }

@@ -85,7 +85,8 @@ Error Session::infer(const HostData &data, ArrayRef<HostOutput> hostOutputs) {
     if (Error error = inferWhole(*device, **function, data))
       return error;
     for (size_t i = 0; i < results->size(); ++i)
-      std::memcpy(destinations[i], (*function)->address(0, *(*results)[i]), (*results)[i]->type.bytes());
+      std::memcpy(destinations[i], (*function)->address(device->team().leader(), *(*results)[i]),
+                  (*results)[i]->type.bytes());
     return Error::success();
   }
   Expected<DataSet> rows = DataSet::view(data, device->program(), signature);
@@ -115,7 +116,7 @@ Expected<double> Session::trainStep(const HostData &data, double learningRate) {
     step->setPart(stepsDone, part);
     if (Error error = device->team().run([&](int64_t rank) { return function.run(rank); }))
       return error;
-    loss += function.scalar(0, *function.result(Role::Loss));
+    loss += function.scalar(device->team().leader(), *function.result(Role::Loss));
   }
   if (step->isDivided())
     if (Error error = device->team().run([&](int64_t rank) { return step->onEnd.run(rank); }))

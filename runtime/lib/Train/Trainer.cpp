@@ -112,7 +112,7 @@ Error Trainer::resume() {
   if (carried.step > schedule.steps)
     return makeError("the newest checkpoint in '" + checkpoints.folder + "' is of step " +
                      Twine(carried.step) + ", behind the last one, " + Twine(schedule.steps));
-  if (carried.gemmChoicesHash != textOf(report.gemmChoicesHash))
+  if (carried.gemmChoicesHash != textOf(report.gemmChoicesHash) && runtime.team().isRoot())
     errs()
         << "phantom-run: warning: the checkpoint was made with other GEMM kernels: the run goes on, but its "
            "bits are not those of one run\n";

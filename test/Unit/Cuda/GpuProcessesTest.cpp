@@ -55,6 +55,7 @@ TEST_F(GpuProcessesTest, StepsEqualThePlainOnes) {
         }
       return all;
     };
+    EXPECT_EQ(runtime->deviceEnergy(), nullptr) << "no process sees the GPUs of all";
     std::memcpy(instance->argument(0), x.data(), x.size() * sizeof(float));
     instance->setLearningRate(0.5);
     std::vector<std::vector<float>> first = weights();
