@@ -47,18 +47,23 @@ Expected<std::unique_ptr<GpuMachine>> GpuMachine::create(const RunOptions &optio
   if (options.place) {
     Expected<int> gpu =
         rt::checkGpuOfProcess(machine->libraries, options.compile.ranks, options.place->localRank);
-    return gpu ? Expected<std::unique_ptr<GpuMachine>>(std::move(machine)) : gpu.takeError();
+    if (!gpu)
+      return gpu.takeError();
+    machine->gpus = {*gpu};
+    return machine;
   }
   if (Error error = rt::checkGpus(machine->libraries, options.compile.ranks, options.exchange))
     return error;
+  const bool isShared = options.exchange == rt::GpuExchange::Loopback;
+  machine->gpus = llvm::to_vector(seq<int>(0, isShared ? 1 : int(options.compile.ranks)));
   return machine;
 }
 
 /// The chips to compile for; none: all that are known, since a GPU needs PTX.
-static Expected<std::vector<std::string>> chipsOf(const rt::GpuLibraries &libraries, int devices) {
+static Expected<std::vector<std::string>> chipsOf(const rt::GpuLibraries &libraries, ArrayRef<int> gpus) {
   std::vector<std::string> chips;
-  for (int device = 0; device < devices; ++device) {
-    Expected<rt::ComputeCapability> capability = rt::computeCapability(libraries, device);
+  for (int gpu : gpus) {
+    Expected<rt::ComputeCapability> capability = rt::computeCapability(libraries, gpu);
     if (!capability)
       return capability.takeError();
     const auto *chip = mlir::phantom::findGpuChip(capability->major, capability->minor);
@@ -75,10 +80,8 @@ Expected<const rt::Program *> GpuMachine::compile(const RunOptions &options) {
   if (sim) {
     compile.gpu.image = mlir::phantom::GpuImage::None;
     compile.gpu.twins = true;
-  } else {
-    const bool isShared = options.exchange == rt::GpuExchange::Loopback;
-    if (Error error = chipsOf(libraries, isShared ? 1 : int(compile.ranks)).moveInto(compile.chips))
-      return error;
+  } else if (Error error = chipsOf(libraries, gpus).moveInto(compile.chips)) {
+    return error;
   }
   if (Error error = compileModelForGpu(options.model, compile).moveInto(compiled))
     return error;

@@ -34,6 +34,7 @@ public:
 private:
   std::unique_ptr<rt::GpuSim> sim; ///< null: GPUs
   rt::GpuLibraries libraries;
+  llvm::SmallVector<int> gpus; ///< that this process uses
   rt::CompiledGpuProgram compiled;
   rt::LinkedTwins twins;
   std::vector<char> image;

@@ -93,7 +93,6 @@ static Expected<int> countUsableGpus(const GpuLibraries &libraries) {
 }
 
 Error checkGpus(const GpuLibraries &libraries, int64_t ranks, GpuExchange exchange) {
-  const GpuApi &api = libraries.api;
   Expected<int> count = countUsableGpus(libraries);
   if (!count)
     return count.takeError();
@@ -116,7 +115,7 @@ Expected<int> checkGpuOfProcess(const GpuLibraries &libraries, int64_t ranks, in
         "local rank " + Twine(localRank) + " has no GPU: this machine has " + Twine(*count) +
         "; start at most as many processes here, or number those of this machine with --local-rank");
   const int device = *count == 1 ? 0 : int(localRank);
-  if (Error error = checkCapability(libraries.api, device))
+  if (Error error = checkCapability(libraries, device))
     return error;
   if (Error error = ranks > 1 ? checkNcclVersion(libraries) : Error::success())
     return error;
