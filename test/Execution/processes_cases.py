@@ -57,7 +57,7 @@ def as_torchrun(rank, ranks):
 class Processes:
     """A phantom-run per rank. `own`: what single ranks are given more."""
 
-    def __init__(self, scratch, arguments, ranks, launcher=by_hand, own=None, timeout=30, place=None):
+    def __init__(self, scratch, arguments, ranks, launcher=by_hand, own=None, timeout=120, place=None):
         place = place or f"127.0.0.1:{free_port()}"
         self.seconds = 600 if scratch.options.sanitize else 120
         self.processes = []
@@ -276,7 +276,7 @@ def killed(dead):
 def hangs(options):
     """A process that stands still is named after the deadline."""
     with prepared(options, NETWORK, batch=50) as (scratch, *_):
-        with Processes(scratch, train("phantom", "--steps", 1000000, "--log", "log.jsonl"), 2, timeout=2) as processes:
+        with Processes(scratch, train("phantom", "--steps", 1000000, "--log", "log.jsonl"), 2, timeout=10) as processes:
             wait_for_steps(processes, scratch)
             processes.processes[1].send_signal(signal.SIGSTOP)
             results = [process.communicate(timeout=processes.seconds) for process in processes.processes[:1]]

@@ -353,6 +353,24 @@ TEST(ProcessGroup, StrangersDoNotMatter) {
   });
 }
 
+TEST(ProcessGroup, AnotherVersionIsAnErrorOfBoth) {
+  const uint16_t port = freePort();
+  onThreads(2, [&](int64_t rank) {
+    if (rank == 0) {
+      expectAll({message(joinProcessGroup(processOptions(0, 2, port)))}, {"another version"});
+      return;
+    }
+    // A hello without a text, of a version that there is not.
+    const uint32_t hello[10] = {0x4d485050, 0xffff, 0};
+    const Stranger newer(port, false);
+    EXPECT_EQ(::send(newer.descriptor, hello, sizeof(hello), 0), ssize_t(sizeof(hello)));
+    std::string answer(4096, '\0');
+    const ssize_t count = ::recv(newer.descriptor, answer.data(), answer.size(), 0);
+    ASSERT_GT(count, 0);
+    EXPECT_TRUE(contains(answer.substr(0, size_t(count)), "another version"));
+  });
+}
+
 TEST(ProcessGroup, WhatIsNotRankZeroIsAnError) {
   const uint16_t port = freePort();
   const Stranger owner(port, /*listens=*/true);
