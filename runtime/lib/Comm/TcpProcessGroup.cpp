@@ -197,7 +197,7 @@ Error TcpProcessGroup::await(short events, short eventsOfDone, StringRef where) 
     // Only who waits for long makes a text of it.
     const bool isLong = seconds >= 1e-3;
     if (isLong)
-      longWait.show(("the " + where + "; ranks that have not come: " + missing()).str());
+      longWait.show((where + "; ranks that have not come: " + missing()).str());
     const double most = isLong ? std::min(timeoutSeconds - seconds, 1e6) * 1000 + 1 : 1;
     if (::poll(waiting.data(), waiting.size(), int(most)) > 0)
       return Error::success();

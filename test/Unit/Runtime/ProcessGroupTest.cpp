@@ -101,13 +101,23 @@ TEST(ProcessGroup, LargePartsGoThrough) {
 
 TEST(ProcessGroup, ABarrierWaitsForAll) {
   std::atomic<int> here{0};
+  RankPosition ofRoot;
   onGroup(3, [&](ProcessGroup &group) {
-    if (group.rank() == 2)
+    if (group.isRoot())
+      group.position = &ofRoot;
+    if (group.rank() == 2) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      const std::string shown = "the meeting; ranks that have not come: 2";
+      const auto begin = Clock::now();
+      while (ofRoot.wait() != shown && secondsSince(begin) < 20)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      EXPECT_EQ(ofRoot.wait(), shown);
+    }
     ++here;
     ASSERT_SUCCESS(group.barrier("the meeting"));
     EXPECT_EQ(here, 3);
     ASSERT_SUCCESS(group.barrier("the end"));
+    EXPECT_EQ(ofRoot.wait(), "");
   });
 }
 
