@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ KINDS = ("run", "gemm", "kernel", "exchange")  # categories of a trace
 
 
 class Report:
-    """A file that is there when the run has ended, whole."""
+    """A file that is there when the run has ended, whole; without a count of failures where it was stopped."""
 
     def __init__(self, path):
         self.path, self.lines, self.failures = path, [], 0
@@ -209,15 +210,18 @@ def main():
         sys.exit(f"gpu-check: this machine has no GPU that nvidia-smi lists: {listed}")
     options.ranks = options.ranks or sorted({1, max(2, options.gpus)})
     report = Report(os.path.abspath(options.output))
-    machine(report)
-    unit_tests(report, options)
-    with tempfile.TemporaryDirectory(prefix="phantom-gpu-check-") as folder:
-        examples(report, options, folder)
-        conformance(report, options)
-        step_times(report, options, folder)
-    report.add(f"{report.failures} failures")
-    report.write()
-    print(f"gpu-check: wrote {options.output}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("gpu-check: ended by SIGTERM"))
+    try:
+        machine(report)
+        unit_tests(report, options)
+        with tempfile.TemporaryDirectory(prefix="phantom-gpu-check-") as folder:
+            examples(report, options, folder)
+            conformance(report, options)
+            step_times(report, options, folder)
+        report.add(f"{report.failures} failures")
+    finally:
+        report.write()
+        print(f"gpu-check: wrote {options.output}")
     return int(report.failures > 0)
 
 

@@ -84,12 +84,12 @@ def run_unit(options):
     return counts
 
 
-def run_script(script, with_onnx=None, with_torch=None):
-    """A python runner whose last line is its counts; `with_onnx`, `with_torch`: its options for the newest of these."""
+def run_script(script, with_onnx=None, with_torch=None, more=()):
+    """A python runner whose last line is its counts; `with_onnx`, `with_torch`: its options for the newest of these; `more`: others."""
 
     def run(options):
         command = [sys.executable, os.path.join(SOURCE, "test", script), "--tools-dir",
-                   os.path.join(options.build_dir, "bin"), "--jobs", str(options.jobs)]
+                   os.path.join(options.build_dir, "bin"), "--jobs", str(options.jobs), *more]
         if options.sanitize:
             command += ["--sanitize", options.sanitize]
         if options.with_onnx and with_onnx:
@@ -115,10 +115,20 @@ def run_script(script, with_onnx=None, with_torch=None):
     return run
 
 
+def run_conformance(options):
+    """A part of the suite on the double of GPUs, other cases for each communicator."""
+    counts = Counts()
+    for communicator, every in (("sim", "8"), ("loopback", "11")):
+        more = ("--device", "sim", "--communicator", communicator, "--every", every)
+        counts.add(run_script(os.path.join("Execution", "run.py"), more=more)(options))
+    return counts
+
+
 SUITES = {
     "lit": run_lit,
     "unit": run_unit,
     "execution": run_script(os.path.join("Execution", "run.py"), "--with-onnxruntime", "--with-torch"),
+    "conformance": run_conformance,
     "mutation": run_script(os.path.join("Mutation", "run.py")),
     "onnx": run_script(os.path.join("ONNX", "run.py"), "--with-onnx-from-pypi"),
     "install": run_script(os.path.join("Install", "run.py")),

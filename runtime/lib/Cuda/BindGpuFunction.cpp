@@ -75,7 +75,8 @@ std::byte *GpuExecutor::address(const BufferRef &ref) const {
   llvm_unreachable("unknown region");
 }
 
-Error GpuExecutor::measure(MeasuredMatmuls &measured, function_ref<void(const GemmMeasurement &)> report) {
+Error GpuExecutor::measure(MeasuredMatmuls &measured,
+                           const std::function<void(const GemmMeasurement &)> &report) {
   auto addressOf = [&](const BufferRef &ref) { return address(ref); };
   for (const Command &command : function.commands) {
     const auto *gemm = std::get_if<GemmCommand>(&command);

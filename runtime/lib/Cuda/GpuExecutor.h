@@ -52,7 +52,7 @@ public:
                                                              const HostArguments &arguments, bool useGraphs);
 
   /// Measures the products of the function that `measured` does not have, while no rank runs.
-  llvm::Error measure(MeasuredMatmuls &measured, llvm::function_ref<void(const GemmMeasurement &)> report);
+  llvm::Error measure(MeasuredMatmuls &measured, const std::function<void(const GemmMeasurement &)> &report);
 
   /// Products that were measured get the kernel that was chosen then, others cuBLASLt's first choice.
   llvm::Error bind(const MeasuredMatmuls &measured);
