@@ -85,7 +85,7 @@ def run_unit(options):
 
 
 def run_script(script, with_onnx=None, with_torch=None, more=()):
-    """A python runner whose last line is its counts; `with_onnx`, `with_torch`: its options for the newest of these; `more`: others."""
+    """A python runner whose last line is its counts; `with_onnx`, `with_torch`: its options for the newest of these."""
 
     def run(options):
         command = [sys.executable, os.path.join(SOURCE, "test", script), "--tools-dir",
