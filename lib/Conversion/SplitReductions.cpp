@@ -61,8 +61,7 @@ int64_t nearestDivisor(int64_t extent, int64_t wanted) {
 /// Splits one op.
 class ReductionSplitter {
 public:
-  ReductionSplitter(RewriterBase &rewriter, linalg::GenericOp op)
-      : rewriter(rewriter), op(op), structured(cast<linalg::LinalgOp>(op.getOperation())) {}
+  ReductionSplitter(RewriterBase &rewriter, linalg::LinalgOp op) : rewriter(rewriter), op(op) {}
 
   /// Null if there is nothing to gain, or the op's sums cannot be made in parts.
   std::optional<Split> find();
@@ -80,18 +79,16 @@ private:
   bool isWhole() const { return split.perPart == 1; }
 
   RewriterBase &rewriter;
-  linalg::GenericOp op;
-  linalg::LinalgOp structured;
+  linalg::LinalgOp op;
   Split split;
 };
 
 std::optional<Split> ReductionSplitter::find() {
-  if (!structured.hasPureTensorSemantics() || structured.hasDynamicShape())
+  if (!op.hasPureTensorSemantics() || op.hasDynamicShape())
     return std::nullopt;
   int64_t sums = 1, terms = 1;
   SmallVector<unsigned> reduced;
-  for (auto [loop, kind, extent] :
-       llvm::enumerate(op.getIteratorTypesArray(), structured.getStaticLoopRanges())) {
+  for (auto [loop, kind, extent] : llvm::enumerate(op.getIteratorTypesArray(), op.getStaticLoopRanges())) {
     const bool reduces = kind == utils::IteratorType::reduction;
     (reduces ? terms : sums) *= extent;
     if (reduces)
@@ -99,7 +96,7 @@ std::optional<Split> ReductionSplitter::find() {
   }
   if (sums == 0 || terms == 0 || reduced.empty())
     return std::nullopt;
-  const bool byBlocks = readsAlongSums(structured);
+  const bool byBlocks = readsAlongSums(op);
   if (byBlocks ? terms < kSmallestBlockSum : sums * terms < kSmallestThreadSums)
     return std::nullopt;
   // Who adds the parts of a thread's sum is one thread, too.
@@ -109,11 +106,11 @@ std::optional<Split> ReductionSplitter::find() {
   if (wanted < 2)
     return std::nullopt;
   for (OpOperand &init : op.getDpsInitsMutable())
-    if (!isMap(structured, init) && !combinerOf(structured, init))
+    if (!isMap(op, init) && !combinerOf(op, init))
       return std::nullopt;
   std::optional<Split> best;
   for (unsigned loop : reduced) {
-    const int64_t extent = structured.getStaticLoopRanges()[loop];
+    const int64_t extent = op.getStaticLoopRanges()[loop];
     const int64_t parts = nearestDivisor(extent, wanted);
     const bool isBetter = !best || distance(parts, wanted) < distance(best->parts, wanted);
     if (parts > 1 && isBetter && isDivisible(loop))
@@ -151,7 +148,7 @@ AffineMap ReductionSplitter::splitMap(AffineMap map) {
 SmallVector<ReassociationIndices> ReductionSplitter::groupsOf(OpOperand &operand) {
   SmallVector<ReassociationIndices> groups;
   int64_t dim = 0;
-  for (AffineExpr result : structured.getMatchingIndexingMap(&operand).getResults()) {
+  for (AffineExpr result : op.getMatchingIndexingMap(&operand).getResults()) {
     ReassociationIndices &group = groups.emplace_back();
     group.push_back(dim++);
     if (result == getAffineDimExpr(split.loop, op.getContext()))
@@ -162,7 +159,7 @@ SmallVector<ReassociationIndices> ReductionSplitter::groupsOf(OpOperand &operand
 
 /// The operand with the split loop's dimension as two.
 Value ReductionSplitter::splitOperand(OpOperand &operand) {
-  AffineMap map = structured.getMatchingIndexingMap(&operand);
+  AffineMap map = op.getMatchingIndexingMap(&operand);
   if (isWhole() || !map.isFunctionOfDim(split.loop))
     return operand.get();
   auto type = cast<RankedTensorType>(operand.get().getType());
@@ -219,8 +216,7 @@ Value ReductionSplitter::joinSum(OpOperand &init, Operation *combiner, Value par
   auto body = [&](OpBuilder &builder, Location loc, ValueRange arguments) {
     IRMapping mapping;
     for (Value operand : combiner->getOperands())
-      mapping.map(operand,
-                  operand == structured.getMatchingBlockArgument(&init) ? arguments[1] : arguments[0]);
+      mapping.map(operand, operand == op.getMatchingBlockArgument(&init) ? arguments[1] : arguments[0]);
     Operation *joined = builder.clone(*combiner, mapping);
     linalg::YieldOp::create(builder, loc, joined->getResults());
   };
@@ -248,11 +244,11 @@ void ReductionSplitter::apply(const Split &chosen) {
   SmallVector<AffineMap> maps;
   for (OpOperand *input : op.getDpsInputOperands()) {
     inputs.push_back(splitOperand(*input));
-    maps.push_back(splitMap(structured.getMatchingIndexingMap(input)));
+    maps.push_back(splitMap(op.getMatchingIndexingMap(input)));
   }
   for (OpOperand &init : op.getDpsInitsMutable()) {
-    AffineMap map = splitMap(structured.getMatchingIndexingMap(&init));
-    Operation *combiner = combinerOf(structured, init);
+    AffineMap map = splitMap(op.getMatchingIndexingMap(&init));
+    Operation *combiner = combinerOf(op, init);
     inits.push_back(combiner ? splitSum(init, combiner) : splitOperand(init));
     maps.push_back(combiner ? map.insertResult(getAffineDimExpr(split.loop, op.getContext()), 0) : map);
   }
@@ -261,7 +257,7 @@ void ReductionSplitter::apply(const Split &chosen) {
       [&](OpBuilder &builder, Location, ValueRange arguments) { cloneBody(builder, arguments); });
   SmallVector<Value> results;
   for (auto [init, part] : llvm::zip(op.getDpsInitsMutable(), parts.getResults())) {
-    Operation *combiner = combinerOf(structured, init);
+    Operation *combiner = combinerOf(op, init);
     results.push_back(combiner ? joinSum(init, combiner, part) : joinMap(init, part));
   }
   rewriter.replaceOp(op, results);

@@ -119,7 +119,8 @@ Error GpuExecutor::bindCommand(const GemmCommand &command) {
   Expected<MatmulSpec> spec = matmulOf(command, addressOf);
   if (!spec)
     return spec.takeError();
-  Expected<Matmul> matmul = Matmul::create(api, rank.blas(), *spec, describe(command), measured->find(*spec));
+  const std::string name = describe(command);
+  Expected<Matmul> matmul = Matmul::create(api, rank.blas(), *spec, name, measured->find(*spec));
   if (!matmul)
     return matmul.takeError();
   size_t &bytes = workspaceBytes[size_t(command.stream)];
@@ -129,7 +130,7 @@ Error GpuExecutor::bindCommand(const GemmCommand &command) {
       xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(algorithm.data), sizeof(algorithm.data)));
   const uint64_t both[] = {choices, chosen};
   choices = xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(both), sizeof(both)));
-  ranges.push_back(describe(command));
+  ranges.push_back(name);
   commands.push_back(BoundGemm{std::move(*matmul), address(command.b), address(command.a), address(command.c),
                                command.stream});
   return Error::success();

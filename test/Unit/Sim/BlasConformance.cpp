@@ -25,10 +25,25 @@ protected:
   }
   void TearDown() override { EXPECT_EQ(violations(), ""); }
 
+  /// The activation of the product and a bias, with what its gradient needs in `aux`.
+  void runForward(unsigned activation, float *aux, int64_t leading) {
+    Product product(bench, m, n, k);
+    product.setEpilogue(activation | epilogueAux | epilogueBias);
+    ASSERT_EQ(product.set(8, bench.device(stream, biasValues)), 0);
+    ASSERT_EQ(product.set(11, aux), 0);
+    ASSERT_EQ(product.set<int64_t>(12, leading), 0);
+    ASSERT_EQ(product.choose(), 0);
+    ASSERT_EQ(product.run(a, b, d, stream), 0);
+  }
+
   /// The epilogue of an activation's gradient, without and with the sums over columns, which are the bias's.
   /// Skips where cuBLASLt has no kernel for it.
-  void expectGradients(unsigned epilogue, float *aux, int64_t leading, const std::vector<double> &gradient,
-                       const std::vector<double> &biasGradient) {
+  void expectGradients(unsigned epilogue, float *aux, int64_t leading, double (*slopeOf)(double)) {
+    std::vector<double> gradient(m * n), biasGradient(m);
+    for (size_t i = 0; i < m * n; ++i) {
+      gradient[i] = wanted[i] * slopeOf(wanted[i] + biasValues[i % m]);
+      biasGradient[i % m] += gradient[i];
+    }
     float *sums = bench.device(m);
     for (unsigned extra : {0u, epilogueBiasGradient}) {
       Product product(bench, m, n, k);
@@ -53,6 +68,7 @@ protected:
   }
 
   using Operands::stream;
+  const std::vector<float> biasValues = numbers(m, 3);
   Bench &bench = *this;
 };
 
@@ -142,7 +158,6 @@ TEST_P(BlasConformance, BrainFloatFactors) {
 }
 
 TEST_P(BlasConformance, ForwardEpilogues) {
-  const std::vector<float> biasValues = numbers(m, 3);
   const float *bias = bench.device(stream, biasValues);
   for (unsigned activation : {epilogueDefault, epilogueRelu, epilogueGelu})
     for (bool hasBias : {false, true}) {
@@ -167,52 +182,24 @@ TEST_P(BlasConformance, ForwardEpilogues) {
 }
 
 TEST_P(BlasConformance, ReluAndItsGradient) {
-  const std::vector<float> biasValues = numbers(m, 3);
-  const float *bias = bench.device(stream, biasValues);
   float *mask = bench.device(128 / 32 * n);
-  Product forward(bench, m, n, k);
-  forward.setEpilogue(epilogueRelu | epilogueAux | epilogueBias);
-  ASSERT_EQ(forward.set(8, bias), 0);
-  ASSERT_EQ(forward.set(11, mask), 0);
-  ASSERT_EQ(forward.set<int64_t>(12, 128), 0);
-  ASSERT_EQ(forward.choose(), 0);
-  ASSERT_EQ(forward.run(a, b, d, stream), 0);
+  ASSERT_NO_FATAL_FAILURE(runForward(epilogueRelu, mask, 128));
   const std::vector<float> values = bench.read(stream, d, m * n), words = bench.read(stream, mask, 4 * n);
   for (size_t column = 0; column < n; ++column)
     for (size_t row = 0; row < m; ++row) {
       const auto *bytes = reinterpret_cast<const unsigned char *>(words.data()) + 16 * column;
       EXPECT_EQ((bytes[row / 8] >> (row % 8)) & 1, values[row + column * m] > 0);
     }
-
-  std::vector<double> gradient(m * n), biasGradient(m);
-  for (size_t i = 0; i < m * n; ++i) {
-    gradient[i] = wanted[i] + biasValues[i % m] > 0 ? wanted[i] : 0;
-    biasGradient[i % m] += gradient[i];
-  }
-  expectGradients(epilogueReluGradient, mask, 128, gradient, biasGradient);
+  expectGradients(epilogueReluGradient, mask, 128, [](double x) { return x > 0 ? 1.0 : 0.0; });
 }
 
 TEST_P(BlasConformance, GeluAndItsGradient) {
-  const std::vector<float> biasValues = numbers(m, 3);
-  const float *bias = bench.device(stream, biasValues);
   float *aux = bench.device(16 * n);
-  Product forward(bench, m, n, k);
-  forward.setEpilogue(epilogueGelu | epilogueAux | epilogueBias);
-  ASSERT_EQ(forward.set(8, bias), 0);
-  ASSERT_EQ(forward.set(11, aux), 0);
-  ASSERT_EQ(forward.set<int64_t>(12, 16), 0);
-  ASSERT_EQ(forward.choose(), 0);
-  ASSERT_EQ(forward.run(a, b, d, stream), 0);
+  ASSERT_NO_FATAL_FAILURE(runForward(epilogueGelu, aux, 16));
   const std::vector<float> operand = bench.read(stream, aux, 16 * n);
   for (size_t i = 0; i < m * n; ++i)
     EXPECT_NEAR(operand[i % m + i / m * 16], wanted[i] + biasValues[i % m], 1e-5);
-
-  std::vector<double> gradient(m * n), biasGradient(m);
-  for (size_t i = 0; i < m * n; ++i) {
-    gradient[i] = wanted[i] * geluSlopeOf(wanted[i] + biasValues[i % m]);
-    biasGradient[i % m] += gradient[i];
-  }
-  expectGradients(epilogueGeluGradient, aux, 16, gradient, biasGradient);
+  expectGradients(epilogueGeluGradient, aux, 16, geluSlopeOf);
 }
 
 } // namespace
