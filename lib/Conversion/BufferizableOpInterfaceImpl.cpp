@@ -26,7 +26,7 @@ namespace {
 struct GemmModel : DstBufferizableOpInterfaceExternalModel<GemmModel, GemmOp> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
     auto gemm = cast<GemmOp>(op);
-    return &operand != &gemm.getCMutable() || gemm.getAccumulate();
+    return !gemm.isDpsInit(&operand) || (&operand == &gemm.getCMutable() && gemm.getAccumulate());
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,
@@ -40,7 +40,7 @@ struct GemmModel : DstBufferizableOpInterfaceExternalModel<GemmModel, GemmOp> {
       buffers.push_back(*buffer);
     }
     GemmOp::create(rewriter, op->getLoc(), TypeRange(), buffers, op->getAttrs());
-    replaceOpWithBufferizedValues(rewriter, op, buffers.back());
+    replaceOpWithBufferizedValues(rewriter, op, ArrayRef(buffers).take_back(op->getNumResults()));
     return success();
   }
 };

@@ -80,8 +80,9 @@ Value createGemm(PatternRewriter &b, Operation *op, const Product &p, const Frac
   auto unit = [&](bool value) { return value ? b.getUnitAttr() : UnitAttr(); };
   auto fraction = fractions.find(op);
   FloatAttr formula = fraction == fractions.end() ? FloatAttr() : b.getF64FloatAttr(fraction->second);
-  return GemmOp::create(b, loc, init.getType(), p.a, p.b, /*bias=*/Value(), init, unit(p.transposeA),
-                        unit(p.transposeB), unit(static_cast<bool>(p.acc)), EpilogueAttr(), formula)
+  return GemmOp::create(b, loc, init.getType(), p.a, p.b, /*bias=*/Value(), /*saved=*/Value(), init,
+                        /*aux=*/Value(), /*bias_gradient=*/Value(), unit(p.transposeA), unit(p.transposeB),
+                        unit(static_cast<bool>(p.acc)), EpilogueAttr(), formula)
       .getResult();
 }
 

@@ -30,6 +30,8 @@ struct GemmToLinalg : OpRewritePattern<GemmOp> {
     RankedTensorType type = tensorTypeOf(op.getC());
     if (!all && type.getElementType().isF32())
       return rewriter.notifyMatchFailure(op, "is for the GEMM library");
+    if (op.getSaved() || op.getAux())
+      return rewriter.notifyMatchFailure(op, "has an epilogue of cuBLASLt's");
     AffineExpr m, k, n;
     bindDims(context, m, k, n);
     auto map = [&](AffineExpr x, AffineExpr y, bool transposed) {

@@ -74,6 +74,9 @@ void mlir::phantom::buildToCpuPipeline(OpPassManager &pm, const ToCpuPipelineOpt
 
 void mlir::phantom::buildToCudaPipeline(OpPassManager &pm, const ToCudaPipelineOptions &options) {
   addGemmPasses(pm, options, GemmLibrary::CublasLt);
+  const bool isReference = options.referenceGemm || options.precision == Precision::F64;
+  if (options.fuseEpilogues && options.fuseGradientEpilogues && !isReference)
+    pm.addPass(createPhantomFuseGradientEpilogues());
   pm.addPass(createPhantomPackExchanges());
   addBufferPasses(pm, options, /*onGpus=*/true);
   pm.addPass(createPhantomScheduleStreams());

@@ -13,13 +13,14 @@
 using namespace mlir;
 using namespace mlir::phantom;
 
-GemmOp mlir::phantom::soleGemm(Value value) {
-  if (!value.hasOneUse())
-    return {};
-  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
+GemmOp mlir::phantom::gemmOf(Value value) {
+  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>())
     value = expand.getSrc();
-    if (!value.hasOneUse())
-      return {};
-  }
-  return value.getDefiningOp<GemmOp>();
+  auto gemm = value.getDefiningOp<GemmOp>();
+  return gemm && gemm.getResult() == value ? gemm : GemmOp();
+}
+
+GemmOp mlir::phantom::soleGemm(Value value) {
+  GemmOp gemm = gemmOf(value);
+  return gemm && value.hasOneUse() && gemm.getResult().hasOneUse() ? gemm : GemmOp();
 }

@@ -13,6 +13,9 @@
 
 namespace mlir::phantom {
 
+/// The GEMM whose product `value` is, through one reshape to an N-D activation; null if none.
+GemmOp gemmOf(Value value);
+
 /// The GEMM that makes `value`, through one reshape to an N-D activation; null where something else uses it,
 /// too.
 GemmOp soleGemm(Value value);

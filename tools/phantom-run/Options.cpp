@@ -177,9 +177,10 @@ Switch strict("strict", everywhere, executionFlags, "an option that has no effec
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
-Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
-                 "optimisations to leave out: optimize-exchanges, merge-gemms, fuse-epilogues, "
-                 "fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
+Text disablePass(
+    "disable-pass", everywhere, executionFlags, "NAME[,...]",
+    "optimisations to leave out: optimize-exchanges, merge-gemms, fuse-epilogues, "
+    "fuse-gradient-epilogues, fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
 Text converted("o", convertOnly, outputFlags, "F.safetensors | F.onnx",

@@ -199,6 +199,27 @@ def PhantomFuseEpilogues : Pass<"phantom-fuse-epilogues", "::mlir::ModuleOp"> {
   ];
 }
 
+def PhantomFuseGradientEpilogues : Pass<"phantom-fuse-gradient-epilogues", "::mlir::ModuleOp"> {
+  let summary = "let GEMMs multiply by the activation's slope and sum the bias gradient";
+  let description = [{
+    The gradient of relu or gelu_tanh moves into the GEMM whose result it takes, where nothing else uses that result; with it the sum that is a bias's gradient. What it
+    needs is kept by the GEMM of the forward pass, which has applied relu (see `phantom-fuse-epilogues`), or now applies
+    gelu_tanh, if only the gradient takes the activation's operand. These are epilogues of cuBLASLt: for GPUs only. A remark per function says how many of each did, and what
+    passes over the results would have read and written.
+
+    ```mlir
+    %y = phantom.gemm ins(%x, %w : …) outs(%e : …) {epilogue = #phantom.epilogue<relu>, transpose_b} -> tensor<8x512xf32>
+    %dy = phantom.gemm ins(%d, %v : …) outs(%f : …) -> tensor<8x512xf32>
+    %dz = phantom.activation_gradient <relu> %y, %dy from_result : tensor<8x512xf32>
+    %db = phantom.reduce_sum %dz [0] : tensor<8x512xf32> -> tensor<512xf32>
+    // becomes
+    %y, %bits = phantom.gemm ins(%x, %w : …) outs(%e : …) aux(%g : tensor<8x64xi8>) {epilogue = #phantom.epilogue<relu>, transpose_b} -> …
+    %dz, %db = phantom.gemm ins(%d, %v : …) saved(%bits : tensor<8x64xi8>) outs(%f : …) bias_gradient(%h : …) {epilogue = #phantom.epilogue<relu>} -> …
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def ConvertPhantomToLinalg : Pass<"convert-phantom-to-linalg", "::mlir::ModuleOp"> {
   let summary = "turn all but GEMMs, exchanges and scatters into fused linalg.generic";
   let description = [{

@@ -64,6 +64,7 @@ private:
   LogicalResult exportResults(func::FuncOp function, rt::Function &result);
   LogicalResult exportOp(Operation &op, rt::Function &result);
   LogicalResult exportGemm(GemmOp op, rt::Function &result);
+  LogicalResult exportEpilogue(GemmOp op, rt::GemmCommand &command);
   LogicalResult exportLaunch(LaunchOp op, rt::Function &result);
   LogicalResult exportStart(ExchangeStartOp op, rt::Function &result);
   LogicalResult exportWait(ExchangeWaitOp op, rt::Function &result);

@@ -210,6 +210,36 @@ static std::pair<int64_t, int64_t> matrixStrides(Value matrix) {
   return {strides[0], strides[1]};
 }
 
+/// The bias, the activation or its slope, and what belongs to it.
+LogicalResult FunctionExporter::exportEpilogue(GemmOp op, rt::GemmCommand &command) {
+  Value aux = op.getSaved() ? op.getSaved() : op.getAux();
+  for (auto [operand, ref] : {std::pair<Value, std::optional<rt::BufferRef> *>(op.getBias(), &command.bias),
+                              {aux, &command.aux},
+                              {op.getBiasGradient(), &command.biasGradient}}) {
+    if (!operand)
+      continue;
+    FailureOr<rt::BufferRef> resolved = resolve(op, operand);
+    if (failed(resolved))
+      return failure();
+    *ref = *resolved;
+  }
+  auto epilogue = op.getEpilogueAttr();
+  if (!epilogue)
+    return success();
+  command.alpha = epilogue.getAlpha() ? epilogue.getAlpha().getValueAsDouble() : 0;
+  command.epilogue = toEpilogue(epilogue.getKind());
+  if (!aux)
+    return success();
+  const bool relu =
+      epilogue.getKind() == ActivationKind::Relu; // the verifier refuses all others but gelu_tanh
+  command.auxRow = cast<MemRefType>(aux.getType()).getDimSize(1) * (relu ? 8 : 1);
+  if (op.getSaved())
+    command.epilogue = relu ? rt::Epilogue::ReluGradient : rt::Epilogue::GeluTanhGradient;
+  else
+    command.epilogue = relu ? rt::Epilogue::ReluAux : rt::Epilogue::GeluTanhAux;
+  return success();
+}
+
 LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
   rt::GemmCommand command;
   FailureOr<rt::BufferRef> a = resolve(op, op.getA()), b = resolve(op, op.getB()), c = resolve(op, op.getC());
@@ -224,12 +254,6 @@ LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
   command.c = *c;
   command.element = *element;
   command.factors = *factors;
-  if (op.getBias()) {
-    FailureOr<rt::BufferRef> bias = resolve(op, op.getBias());
-    if (failed(bias))
-      return failure();
-    command.bias = *bias;
-  }
   command.m = op.getM();
   command.n = op.getN();
   command.k = op.getK();
@@ -244,10 +268,8 @@ LogicalResult FunctionExporter::exportGemm(GemmOp op, rt::Function &result) {
     return op.emitOpError("writes a matrix whose rows are not contiguous");
   command.cRow = cRow;
   command.accumulate = op.getAccumulate();
-  if (auto epilogue = op.getEpilogueAttr()) {
-    command.epilogue = toEpilogue(epilogue.getKind());
-    command.alpha = epilogue.getAlpha() ? epilogue.getAlpha().getValueAsDouble() : 0;
-  }
+  if (failed(exportEpilogue(op, command)))
+    return failure();
   command.location = toLocationString(op.getLoc());
   append(result, command);
   return success();

@@ -563,8 +563,64 @@ func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %v: memref<2xf32>, 
 // -----
 
 func.func @refused(%a: tensor<2x3xf32>, %b: tensor<3x5xf32>, %c: tensor<2x5xf32>) {
-  // expected-error @+1 {{has a result of c's type on tensors, and none on buffers}}
+  // expected-error @+1 {{has results of the types of what it writes on tensors, and none on buffers}}
   phantom.gemm ins(%a, %b : tensor<2x3xf32>, tensor<3x5xf32>) outs(%c : tensor<2x5xf32>)
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %m: memref<2x16xi8>) {
+  // expected-error @+1 {{has an aux, which only the epilogues relu and gelu_tanh have}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) outs(%c : memref<2x5xf32>) aux(%m : memref<2x16xi8>) {epilogue = #phantom.epilogue<silu>}
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %m: memref<2x1xi8>) {
+  // expected-error @+1 {{needs an aux of the shape and type of 'tensor<2x16xi8>'}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) outs(%c : memref<2x5xf32>) aux(%m : memref<2x1xi8>) {epilogue = #phantom.epilogue<relu>}
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %m: memref<2x5xf32>) {
+  // expected-error @+1 {{needs an aux of the shape and type of 'tensor<2x8xf32>'}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) saved(%m : memref<2x5xf32>) outs(%c : memref<2x5xf32>) {epilogue = #phantom.epilogue<gelu_tanh>}
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %m: memref<2x16xi8>) {
+  // expected-error @+1 {{both keeps an aux and takes one}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) saved(%m : memref<2x16xi8>) outs(%c : memref<2x5xf32>) aux(%m : memref<2x16xi8>) {epilogue = #phantom.epilogue<relu>}
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %m: memref<2x16xi8>, %v: memref<5xf32>) {
+  // expected-error @+1 {{adds a bias, but takes an aux: it is a gradient}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) bias(%v : memref<5xf32>) saved(%m : memref<2x16xi8>) outs(%c : memref<2x5xf32>) {epilogue = #phantom.epilogue<relu>}
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %v: memref<5xf32>) {
+  // expected-error @+1 {{has a bias gradient, but takes no aux: it is no gradient}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) outs(%c : memref<2x5xf32>) bias_gradient(%v : memref<5xf32>) {epilogue = #phantom.epilogue<relu>}
+  return
+}
+
+// -----
+
+func.func @refused(%a: memref<2x3xf32>, %b: memref<3x5xf32>, %c: memref<2x5xf32>, %m: memref<2x16xi8>, %v: memref<2xf32>) {
+  // expected-error @+1 {{bias gradient must have 5 elements}}
+  phantom.gemm ins(%a, %b : memref<2x3xf32>, memref<3x5xf32>) saved(%m : memref<2x16xi8>) outs(%c : memref<2x5xf32>) bias_gradient(%v : memref<2xf32>) {epilogue = #phantom.epilogue<relu>}
   return
 }
 

@@ -38,6 +38,21 @@ func.func @gemm(%a: tensor<8x64xf32>, %b: tensor<512x64xf32>, %v: tensor<512xf32
   return %z : tensor<8x512xf32>
 }
 
+// CHECK-LABEL: func @gemm_backward
+func.func @gemm_backward(%a: tensor<8x64xf32>, %b: tensor<64x20xf32>, %c: tensor<8x20xf32>, %m: tensor<8x16xi8>, %g: tensor<8x24xf32>, %v: tensor<20xf32>)
+    -> (tensor<8x20xf32>, tensor<20xf32>) {
+  // CHECK: %[[Y:[^ ]+]]:2 = phantom.gemm ins({{.*}}) outs({{.*}}) aux(%{{[^ ]+}} : tensor<8x16xi8>) {epilogue = #phantom.epilogue<relu>} -> tensor<8x20xf32>, tensor<8x16xi8>
+  %y, %bits = phantom.gemm ins(%a, %b : tensor<8x64xf32>, tensor<64x20xf32>) outs(%c : tensor<8x20xf32>) aux(%m : tensor<8x16xi8>)
+      {epilogue = #phantom.epilogue<relu>} -> tensor<8x20xf32>, tensor<8x16xi8>
+  // CHECK: phantom.gemm ins({{.*}}) saved(%[[Y]]#1 : tensor<8x16xi8>) outs({{.*}}) bias_gradient(%{{[^ ]+}} : tensor<20xf32>) {epilogue = #phantom.epilogue<relu>} -> tensor<8x20xf32>, tensor<20xf32>
+  %dz, %dv = phantom.gemm ins(%a, %b : tensor<8x64xf32>, tensor<64x20xf32>) saved(%bits : tensor<8x16xi8>) outs(%y : tensor<8x20xf32>)
+      bias_gradient(%v : tensor<20xf32>) {epilogue = #phantom.epilogue<relu>} -> tensor<8x20xf32>, tensor<20xf32>
+  // CHECK: phantom.gemm ins({{.*}}) saved(%{{[^ ]+}} : tensor<8x24xf32>) outs({{.*}}) {accumulate, epilogue = #phantom.epilogue<gelu_tanh>} -> tensor<8x20xf32>
+  %dx = phantom.gemm ins(%a, %b : tensor<8x64xf32>, tensor<64x20xf32>) saved(%g : tensor<8x24xf32>) outs(%dz : tensor<8x20xf32>)
+      {accumulate, epilogue = #phantom.epilogue<gelu_tanh>} -> tensor<8x20xf32>
+  return %dx, %dv : tensor<8x20xf32>, tensor<20xf32>
+}
+
 // CHECK-LABEL: func @model
 func.func @model(%x: tensor<?x4x8xf32>, %w: tensor<8x6xf32>, %b: tensor<6xf32>, %t: tensor<2x3xi64>, %v: tensor<i64>,
                  %logits: tensor<2x3x6xf32>, %m: tensor<2x3x4xf32>, %n: tensor<2x4x5xf32>) -> tensor<?x4x6xf32> {

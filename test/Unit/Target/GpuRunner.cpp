@@ -70,14 +70,41 @@ void runBlock(const KernelTwin &twin, void *const *arguments, int64_t block, con
     thread.join();
 }
 
-double activate(Epilogue epilogue, double x) {
+double gelu(double x) {
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+}
+
+/// A bit of a row of an aux buffer.
+struct AuxBit {
+  AuxBit(std::byte *row, int64_t column) : byte(row[column / 8]), mask(std::byte(1 << (column % 8))) {}
+  void set(bool value) { byte = value ? byte | mask : byte & ~mask; }
+  bool get() const { return (byte & mask) != std::byte(0); }
+
+  std::byte &byte;
+  std::byte mask;
+};
+
+/// What becomes of element `column` of a row, whose aux begins at `aux`.
+double applyEpilogue(Epilogue epilogue, double x, std::byte *aux, int64_t column) {
+  auto operand = [&]() -> float & { return reinterpret_cast<float *>(aux)[column]; };
+  const double step = 1e-5;
   switch (epilogue) {
   case Epilogue::None:
     return x;
+  case Epilogue::ReluAux:
+    AuxBit(aux, column).set(x > 0);
+    [[fallthrough]];
   case Epilogue::Relu:
     return std::max(x, 0.0);
+  case Epilogue::GeluTanhAux:
+    operand() = float(x);
+    [[fallthrough]];
   case Epilogue::GeluTanh:
-    return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+    return gelu(x);
+  case Epilogue::ReluGradient:
+    return AuxBit(aux, column).get() ? x : 0;
+  case Epilogue::GeluTanhGradient:
+    return x * (gelu(operand() + step) - gelu(operand() - step)) / (2 * step);
   default:
     llvm::report_fatal_error("no such epilogue in these tests");
   }
@@ -151,14 +178,22 @@ void GpuRunner::run(int64_t rank, const GemmCommand &gemm) const {
       return std::bit_cast<float>(uint32_t(reinterpret_cast<const uint16_t *>(begin)[at]) << 16);
     return reinterpret_cast<const float *>(begin)[at];
   };
+  const bool bits = gemm.epilogue == Epilogue::ReluAux || gemm.epilogue == Epilogue::ReluGradient;
+  const int64_t auxBytes = bits ? gemm.auxRow / 8 : gemm.auxRow * byteWidth(gemm.element);
+  std::vector<double> columnSums(gemm.n);
   for (int64_t i = 0; i < gemm.m; ++i)
     for (int64_t j = 0; j < gemm.n; ++j) {
       float &c = floats(gemm.c)[i * gemm.cRow + j];
       double sum = gemm.accumulate ? c : 0;
       for (int64_t l = 0; l < gemm.k; ++l)
         sum += factor(gemm.a, i * gemm.aRow + l * gemm.aCol) * factor(gemm.b, l * gemm.bRow + j * gemm.bCol);
-      c = float(activate(gemm.epilogue, sum + (bias ? bias[j] : 0)));
+      std::byte *aux = gemm.aux ? address(rank, *gemm.aux) + i * auxBytes : nullptr;
+      const double value = applyEpilogue(gemm.epilogue, sum + (bias ? bias[j] : 0), aux, j);
+      c = float(value);
+      columnSums[j] += value;
     }
+  if (gemm.biasGradient)
+    std::copy(columnSums.begin(), columnSums.end(), floats(*gemm.biasGradient));
 }
 
 void GpuRunner::run(int64_t rank, const KernelCommand &kernel) {

@@ -252,11 +252,13 @@ void GemmOp::getEffects(Effects &effects) {
     return;
   effects.emplace_back(MemoryEffects::Read::get(), &getAMutable());
   effects.emplace_back(MemoryEffects::Read::get(), &getBMutable());
-  for (OpOperand &bias : getBiasMutable())
-    effects.emplace_back(MemoryEffects::Read::get(), &bias);
+  for (MutableOperandRange read : {getBiasMutable(), getSavedMutable()})
+    for (OpOperand &operand : read)
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
   if (getAccumulate())
     effects.emplace_back(MemoryEffects::Read::get(), &getCMutable());
-  effects.emplace_back(MemoryEffects::Write::get(), &getCMutable());
+  for (OpOperand &written : getDpsInitsMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &written);
 }
 
 void LaunchOp::getEffects(Effects &effects) {

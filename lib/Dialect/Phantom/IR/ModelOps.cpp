@@ -421,6 +421,52 @@ int64_t GemmOp::getM() { return extent(getC(), 0); }
 int64_t GemmOp::getN() { return extent(getC(), 1); }
 int64_t GemmOp::getK() { return extent(getA(), getTransposeA() ? 0 : 1); }
 
+MutableOperandRange GemmOp::getDpsInitsMutable() {
+  const unsigned first = getODSOperandIndexAndLength(4).first;
+  return MutableOperandRange(getOperation(), first, getNumOperands() - first);
+}
+
+Value GemmOp::getResult() { return getWritten().empty() ? Value() : getWritten().front(); }
+
+Value GemmOp::getAuxResult() { return getAux() && getResult() ? getWritten()[1] : Value(); }
+
+Value GemmOp::getBiasGradientResult() {
+  return getBiasGradient() && getResult() ? getWritten().back() : Value();
+}
+
+RankedTensorType GemmOp::getAuxType(ActivationKind kind, ShapedType result) {
+  const int64_t m = result.getDimSize(0), n = result.getDimSize(1);
+  Type element = result.getElementType();
+  if (kind == ActivationKind::Relu)
+    return RankedTensorType::get({m, static_cast<int64_t>(llvm::alignTo(n, 128)) / 8},
+                                 IntegerType::get(element.getContext(), 8));
+  if (kind == ActivationKind::GeluTanh)
+    return RankedTensorType::get({m, static_cast<int64_t>(llvm::alignTo(n, 8))}, element);
+  return {};
+}
+
+/// What belongs to the backward pass: an aux that is kept or taken, and the bias gradient.
+static LogicalResult verifyBackward(GemmOp op) {
+  if (op.getBiasGradient() && !op.getSaved())
+    return op.emitOpError("has a bias gradient, but takes no aux: it is no gradient");
+  if (op.getBiasGradient() && extent(op.getBiasGradient(), 0) != op.getN())
+    return op.emitOpError("bias gradient must have ") << op.getN() << " elements";
+  if (op.getSaved() && op.getAux())
+    return op.emitOpError("both keeps an aux and takes one");
+  if (op.getSaved() && op.getBias())
+    return op.emitOpError("adds a bias, but takes an aux: it is a gradient");
+  Value aux = op.getSaved() ? op.getSaved() : op.getAux();
+  if (!aux)
+    return success();
+  auto type = cast<ShapedType>(aux.getType()), c = cast<ShapedType>(op.getC().getType());
+  RankedTensorType wanted = op.getEpilogue() ? GemmOp::getAuxType(op.getEpilogue()->getKind(), c) : nullptr;
+  if (!wanted)
+    return op.emitOpError("has an aux, which only the epilogues relu and gelu_tanh have");
+  if (type.getShape() != wanted.getShape() || type.getElementType() != wanted.getElementType())
+    return op.emitOpError("needs an aux of the shape and type of ") << wanted;
+  return success();
+}
+
 LogicalResult GemmOp::verify() {
   if (getEpilogue() && getEpilogue()->getKind() == ActivationKind::Softplus)
     return emitOpError("has no softplus epilogue");
@@ -438,9 +484,12 @@ LogicalResult GemmOp::verify() {
            << "x" << getN();
   if (getBias() && extent(getBias(), 0) != getN())
     return emitOpError("bias must have ") << getN() << " elements";
+  if (failed(verifyBackward(*this)))
+    return failure();
   bool tensors = isa<RankedTensorType>(getC().getType());
-  if (tensors != static_cast<bool>(getResult()) || (tensors && getResult().getType() != getC().getType()))
-    return emitOpError("has a result of c's type on tensors, and none on buffers");
+  SmallVector<Type> written(getDpsInits().getTypes());
+  if (!llvm::equal(getResultTypes(), tensors ? ArrayRef<Type>(written) : ArrayRef<Type>()))
+    return emitOpError("has results of the types of what it writes on tensors, and none on buffers");
   return success();
 }
 

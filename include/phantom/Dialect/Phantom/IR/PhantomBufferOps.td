@@ -16,6 +16,8 @@ def Phantom_FloatMatrix : AnyTypeOf<[2DTensorOf<[F32, F64]>, MemRefRankOf<[F32, 
 def Phantom_FloatVector : AnyTypeOf<[1DTensorOf<[F32, F64]>, MemRefRankOf<[F32, F64], [1]>]>;
 /// What GEMMs multiply.
 def Phantom_FactorMatrix : AnyTypeOf<[2DTensorOf<[F32, F64, BF16]>, MemRefRankOf<[F32, F64, BF16], [2]>]>;
+/// What a GEMM keeps for the gradient of its epilogue: bits, or elements.
+def Phantom_GemmAux : AnyTypeOf<[2DTensorOf<[F32, F64, I8]>, MemRefRankOf<[F32, F64, I8], [2]>]>;
 /// What ranks exchange: also encoded values.
 def Phantom_ExchangedBuffer : MemRefOf<[F32, F64, BF16, I8]>;
 
@@ -32,35 +34,53 @@ def Phantom_EventType : TypeDef<Phantom_Dialect, "Event"> {
   let summary = "a point in a stream of a GPU";
 }
 
-def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface,
+def Phantom_GemmOp : Phantom_Op<"gemm", [DestinationStyleOpInterface, AttrSizedOperandSegments,
                                          DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "c = epilogue(a·b + bias (+ c))";
+  let summary = "c = epilogue(a·b + bias (+ c)), or (a·b (+ c)) times the epilogue's slope";
   let description = [{
     `a : [m, k]` (with `transpose_a`: `[k, m]`), `b : [k, n]` (`transpose_b`: `[n, k]`), `c : [m, n]`, `bias : [n]`. With `accumulate` the
-    old c is added before the epilogue. On tensors, the result is the new c. `formula_fraction` is the part of the flops that
+    old c is added before the epilogue. On tensors, the results are the new c, and what else is written. `formula_fraction` is the part of the flops that
     the method's formula counts, where one operand has a zero block (default: all). Factors of bf16 are multiplied and summed up in f32.
+
+    Epilogues of cuBLASLt also work for the backward pass. A GEMM with `aux` keeps there what the gradient of its epilogue needs: of relu, a bit per
+    element, in rows of a multiple of 128; of gelu_tanh, the activation's operand, in rows of a multiple of 8 elements. A GEMM that takes such an aux as
+    `saved` multiplies by the slope in place of applying the activation, and `bias_gradient : [n]` gets the sums of its columns.
 
     Example:
     ```mlir
     %z = phantom.gemm ins(%a, %b : tensor<8x64xf32>, tensor<512x64xf32>) bias(%v : tensor<512xf32>) outs(%c : tensor<8x512xf32>)
         {transpose_b, epilogue = #phantom.epilogue<relu>} -> tensor<8x512xf32>
+    %y, %bits = phantom.gemm ins(%a, %b : tensor<8x64xf32>, tensor<512x64xf32>) bias(%v : tensor<512xf32>) outs(%c : tensor<8x512xf32>)
+        aux(%e : tensor<8x64xi8>) {transpose_b, epilogue = #phantom.epilogue<relu>} -> tensor<8x512xf32>, tensor<8x64xi8>
+    %dz, %dv = phantom.gemm ins(%dy, %w : tensor<8x64xf32>, tensor<64x512xf32>) saved(%bits : tensor<8x64xi8>) outs(%c : tensor<8x512xf32>)
+        bias_gradient(%s : tensor<512xf32>) {epilogue = #phantom.epilogue<relu>} -> tensor<8x512xf32>, tensor<512xf32>
     ```
 
-    The verifier refuses sizes that do not fit, factors of two types, and factors of another type than c's but bf16.
+    The verifier refuses sizes that do not fit, factors of two types, factors of another type than c's but bf16, an aux of another activation, a GEMM that keeps
+    an aux and takes one, one that adds a bias and takes an aux, and a bias gradient where no aux is taken.
   }];
   let arguments = (ins Phantom_FactorMatrix:$a, Phantom_FactorMatrix:$b, Optional<Phantom_FloatVector>:$bias,
-                       Phantom_FloatMatrix:$c, UnitAttr:$transpose_a, UnitAttr:$transpose_b, UnitAttr:$accumulate,
-                       OptionalAttr<Phantom_EpilogueAttr>:$epilogue, OptionalAttr<F64Attr>:$formula_fraction);
-  let results = (outs Optional<2DTensorOf<[F32, F64]>>:$result);
+                       Optional<Phantom_GemmAux>:$saved, Phantom_FloatMatrix:$c, Optional<Phantom_GemmAux>:$aux,
+                       Optional<Phantom_FloatVector>:$bias_gradient, UnitAttr:$transpose_a, UnitAttr:$transpose_b,
+                       UnitAttr:$accumulate, OptionalAttr<Phantom_EpilogueAttr>:$epilogue,
+                       OptionalAttr<F64Attr>:$formula_fraction);
+  let results = (outs Variadic<AnyRankedTensor>:$written);
   let assemblyFormat = [{
     `ins` `(` $a `,` $b `:` type($a) `,` type($b) `)` (`bias` `(` $bias^ `:` type($bias) `)`)?
-    `outs` `(` $c `:` type($c) `)` attr-dict (`->` type($result)^)?
+    (`saved` `(` $saved^ `:` type($saved) `)`)? `outs` `(` $c `:` type($c) `)` (`aux` `(` $aux^ `:` type($aux) `)`)?
+    (`bias_gradient` `(` $bias_gradient^ `:` type($bias_gradient) `)`)? attr-dict (`->` type($written)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    ::mlir::MutableOperandRange getDpsInitsMutable() {
-      return ::mlir::MutableOperandRange(getCMutable());
-    }
+    /// c, the aux that is kept, and the bias gradient.
+    ::mlir::MutableOperandRange getDpsInitsMutable();
+    /// The new c; null on buffers.
+    ::mlir::Value getResult();
+    /// The aux that the GEMM keeps, and the bias gradient; null where there is none, and on buffers.
+    ::mlir::Value getAuxResult();
+    ::mlir::Value getBiasGradientResult();
+    /// What a GEMM with this result keeps for the gradient of the activation; null where GEMMs cannot.
+    static ::mlir::RankedTensorType getAuxType(::mlir::phantom::ActivationKind kind, ::mlir::ShapedType result);
     /// Rows, columns and depth of the product.
     int64_t getM();
     int64_t getN();
