@@ -202,7 +202,7 @@ struct GpuDevice {
   static void buildPipeline(PassManager &pm, const phantom::CompileOptions &options) {
     mlir::phantom::ToCudaPipelineOptions lowering;
     setLowering(lowering, options);
-    lowering.fuseGradientEpilogues = options.optimizations.fuseGradientEpilogues;
+    lowering.fuseGradientEpilogues = options.fuseGradientEpilogues;
     for (const std::string &chip : options.chips)
       lowering.chips.push_back(chip);
     mlir::phantom::buildToCudaPipeline(pm, lowering);

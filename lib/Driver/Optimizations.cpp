@@ -26,7 +26,6 @@ constexpr Entry kEntries[] = {
     {"optimize-exchanges", &Optimizations::optimizeExchanges},
     {"merge-gemms", &Optimizations::mergeGemms},
     {"fuse-epilogues", &Optimizations::fuseEpilogues},
-    {"fuse-gradient-epilogues", &Optimizations::fuseGradientEpilogues},
     {"fuse-elementwise", &Optimizations::fuseElementwise},
     {"hoist-updates", &Optimizations::hoistUpdates},
     {"elide-copies", &Optimizations::elideCopies},

@@ -5,6 +5,10 @@
 // RUN: FileCheck %s --check-prefix=TENSOR < %t.tensor.mlir
 // RUN: FileCheck %s --check-prefix=TENSOR-COUNTS < %t.tensor.txt
 // RUN: phantom-opt %s --phantom-infer-pipeline="batch-size=32 ranks=4 ghost-width=2 init=random" --phantom-to-cuda-pipeline="overlap=false chips=sm_90 reference-gemm" 2>/dev/null | FileCheck %s --check-prefix=OPTIONS
+// RUN: phantom-opt %s --phantom-train-pipeline="batch-size=32 ranks=4 ghost-width=2 loss=mse init=random" --phantom-to-cuda-pipeline=fuse-gradient-epilogues -o %t.slopes.mlir 2>%t.slopes.txt
+// RUN: FileCheck %s --check-prefix=SLOPES-COUNTS < %t.slopes.txt
+// RUN: phantom-translate --phantom-to-step-program %t.slopes.mlir | FileCheck %s --check-prefix=SLOPES
+// RUN: phantom-opt %s --phantom-train-pipeline="batch-size=32 ranks=4 ghost-width=2 loss=mse init=random" --phantom-to-cuda-pipeline="fuse-gradient-epilogues reference-gemm" -o /dev/null
 // RUN: phantom-translate --phantom-to-step-program %t.phantom.mlir | FileCheck %s --check-prefix=JSON
 
 !batch = tensor<?x64xf32>
@@ -31,9 +35,25 @@ func.func @forward(%x: !batch {phantom.input = "x"}, %w0: !weight {phantom.param
 
 // One exchange per phantom layer and direction, and one sum for the last layer. A rank sends 15360 bytes for them; with the tensor
 // strategy, whose exchanges are activations, 36864.
-// PHANTOM-COUNTS: remark: @train_step: 23 GEMMs, 15 kernels and 5 exchanges, for which each rank sends 15360 bytes; the compute stream waits 5 times, the exchange stream 5 times
+// PHANTOM-COUNTS: remark: @train_step: 23 GEMMs, 18 kernels and 5 exchanges, for which each rank sends 15360 bytes; the compute stream waits 5 times, the exchange stream 5 times
 // TENSOR-COUNTS: remark: @train_step: packed 4 exchanges, for which 4 transposes are left
 // TENSOR-COUNTS: remark: @train_step: 11 GEMMs, 16 kernels and 5 exchanges, for which each rank sends 36864 bytes; the compute stream waits 5 times, the exchange stream 5 times
+
+// On request GEMMs multiply by the slopes of relu, and sum the bias gradient; those of the reference have no such epilogue.
+// SLOPES-COUNTS: remark: @train_step: fused 2 slopes and 1 bias gradients into GEMMs
+// SLOPES-COUNTS: remark: @train_step: 23 GEMMs, 15 kernels and 5 exchanges
+// SLOPES: "name": "train_step"
+// SLOPES: "epilogue": "relu_aux"
+// SLOPES: "aux": "[[BITS0:[^"]+]]"
+// SLOPES-NEXT: "aux_row": 128
+// SLOPES: "epilogue": "relu_aux"
+// SLOPES: "aux": "[[BITS1:[^"]+]]"
+// SLOPES: "epilogue": "relu_gradient"
+// SLOPES: "aux": "[[BITS1]]"
+// SLOPES-NEXT: "aux_row": 128
+// SLOPES-NEXT: "bias_gradient": "arena
+// SLOPES: "epilogue": "relu_gradient"
+// SLOPES: "aux": "[[BITS0]]"
 
 // The exchange of a layer starts behind the compressor, and is waited for behind the local product.
 // PHANTOM-LABEL: func.func @train_step

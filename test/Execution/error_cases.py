@@ -190,6 +190,7 @@ def cases(options):
         "device-cuda": no_gpu,
         "device-unknown": bad_flags(["tpu", "cpu, cuda, sim"], device="tpu"),
         "device-cuda-gemm": bad_flags(["gemm", "only for --device cpu"], device="cuda", gemm="onednn"),
+        "gradient-epilogues-cpu": bad_flags(["gradient-epilogues", "only for GPUs"], gradient_epilogues=True),
         "communicator-nccl": bad_flags(["not with --device cpu", "threads"], communicator="nccl"),
         "communicator-threads": bad_flags(["not with --device cuda", "nccl or loopback"], device="cuda",
                                           communicator="threads"),

@@ -8,6 +8,7 @@
 """--device sim trains as --device cpu does, in whatever order its streams run; what it finds wrong is an error."""
 import json
 import os
+import re
 
 import numpy as np
 
@@ -136,7 +137,32 @@ def measured_kernels(name, strategy, *more):
     return run
 
 
+def gradient_epilogues(activation, strategy, shared=(), simulated=()):
+    """GEMMs that multiply by slopes make the losses and parameters that kernels make."""
+
+    def run(options):
+        network = Network([32] * 4, activation, True, 4, 2, frozenset([1, 2, 3] if strategy == "phantom" else []))
+        with prepared(options, network, "mse", batch=8) as (scratch, *_):
+            flags = [*flags_of(network, strategy), *train_flags(8, "mse", "sgd", 0.01, 10), *shared]
+            for name, device in (("cpu", []), ("sim", ["--gradient-epilogues", "--remarks", *simulated])):
+                process = scratch.run("train", "model.onnx", *flags, "--device", name, *device, "--log", f"{name}.jsonl",
+                                      "--save", f"{name}.safetensors")
+            fused = re.findall(r"@train_step: fused (\d+) slopes and (\d+) bias gradients", process.stderr)
+            check(len(fused) == 1 and int(fused[0][0]) and int(fused[0][1]), f"fused {fused} slopes and bias gradients")
+            check_close("losses", losses(scratch.log("sim.jsonl")), losses(scratch.log("cpu.jsonl")))
+            want, got = (safetensors.load(scratch.path(f"{name}.safetensors")) for name in ("cpu", "sim"))
+            for tensor, value in want.items():
+                check_close(tensor, got[tensor], value)
+
+    return run
+
+
 def cases(options):
+    for activation in ("relu", "gelu_tanh"):
+        for strategy in ("phantom", "megatron"):
+            yield f"gpu/{activation}-{strategy}-gradient-epilogues", gradient_epilogues(activation, strategy)
+    yield "gpu/relu-bf16-gradient-epilogues", gradient_epilogues("relu", "phantom", ["--precision", "bf16"])
+    yield "gpu/gelu_tanh-loopback-gradient-epilogues", gradient_epilogues("gelu_tanh", "phantom", [], ["--communicator", "loopback"])
     for name in EXAMPLE_FLAGS:
         for strategy in ("phantom", "tensor"):
             yield f"gpu/{name}-{strategy}-autotune", measured_kernels(name, strategy)

@@ -176,11 +176,12 @@ Text threadsPerRank("threads-per-rank", onRanks, executionFlags, "N", "threads o
 Switch strict("strict", everywhere, executionFlags, "an option that has no effect is an error");
 Switch remarks("remarks", everywhere, executionFlags, "print what the compiler's passes did");
 Switch noOverlap("no-overlap", everywhere, executionFlags, "wait for each exchange where it starts");
+Switch gradientEpilogues("gradient-epilogues", trainOnly, executionFlags,
+                         "on GPUs, GEMMs also multiply by slopes and sum bias gradients: fewer kernels");
 Switch noFusion("no-fusion", everywhere, executionFlags, "no activations and biases in GEMM epilogues");
-Text disablePass(
-    "disable-pass", everywhere, executionFlags, "NAME[,...]",
-    "optimisations to leave out: optimize-exchanges, merge-gemms, fuse-epilogues, "
-    "fuse-gradient-epilogues, fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
+Text disablePass("disable-pass", everywhere, executionFlags, "NAME[,...]",
+                 "optimisations to leave out: optimize-exchanges, merge-gemms, fuse-epilogues, "
+                 "fuse-elementwise, hoist-updates, elide-copies, overlap-exchanges, plan-memory");
 
 Text folder("o", compileOnly, outputFlags, "DIR", "the folder to write");
 Text converted("o", convertOnly, outputFlags, "F.safetensors | F.onnx",
@@ -442,6 +443,11 @@ Error readDevice(RunOptions &options) {
     return flagError(simSeed, "only for --device sim");
   if (Error error = assign(options.simSeed, integer(simSeed, 0)))
     return error;
+  options.compile.fuseGradientEpilogues = gradientEpilogues;
+  if (gradientEpilogues && options.device == Device::Cpu)
+    return createStringError("--gradient-epilogues: only for GPUs (--device cuda or sim)");
+  if (gradientEpilogues && noFusion)
+    return createStringError("--gradient-epilogues needs the epilogues that --no-fusion leaves out");
   if (options.device == Device::Cpu)
     return Error::success();
   if (options.command == Command::Compile || options.isCompiled)

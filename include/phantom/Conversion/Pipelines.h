@@ -62,7 +62,7 @@ struct ToCudaPipelineOptions : ToCpuPipelineOptions {
   Option<bool> fuseGradientEpilogues{
       *this, "fuse-gradient-epilogues",
       llvm::cl::desc("let GEMMs multiply by slopes and sum bias gradients, where their epilogues are fused"),
-      llvm::cl::init(true)};
+      llvm::cl::init(false)};
   ListOption<std::string> chips{*this, "chips",
                                 llvm::cl::desc("GPUs to compile for, such as sm_90; default: all")};
 };

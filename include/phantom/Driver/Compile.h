@@ -60,7 +60,8 @@ struct CompileOptions {
   mlir::phantom::Precision precision = mlir::phantom::Precision::F32;
   mlir::phantom::WireEncoding exchangeEncoding = mlir::phantom::WireEncoding::F32; ///< not with f64
   Optimizations optimizations;
-  bool recomputeActivations = false; ///< less memory, more time
+  bool recomputeActivations = false;  ///< less memory, more time
+  bool fuseGradientEpilogues = false; ///< for GPUs: slopes and bias gradients in GEMMs
   onnx::SharedParameterMode sharedParameters = onnx::SharedParameterMode::Auto;
   std::string dataDir;                          ///< of external data; empty: the model's folder
   std::map<std::string, std::string> constants; ///< .npy files of inputs that become constants

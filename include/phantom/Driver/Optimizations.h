@@ -16,15 +16,14 @@ namespace phantom {
 
 /// Which optimising passes run. A program computes the same without them, to rounding.
 struct Optimizations {
-  bool optimizeExchanges = true;     ///< remove, share and merge exchanges
-  bool mergeGemms = true;            ///< sums of products in accumulating GEMMs
-  bool fuseEpilogues = true;         ///< biases and activations in GEMMs
-  bool fuseGradientEpilogues = true; ///< slopes and bias gradients in GEMMs, on GPUs
-  bool fuseElementwise = true;       ///< one kernel of several elementwise ops
-  bool hoistUpdates = true;          ///< parameters are updated where their gradients are made
-  bool elideCopies = true;           ///< what is exchanged is made in its window
-  bool overlapExchanges = true;      ///< exchanges start early, and are waited for late
-  bool planMemory = true;            ///< buffers that do not live at the same time share memory
+  bool optimizeExchanges = true; ///< remove, share and merge exchanges
+  bool mergeGemms = true;        ///< sums of products in accumulating GEMMs
+  bool fuseEpilogues = true;     ///< biases and activations in GEMMs
+  bool fuseElementwise = true;   ///< one kernel of several elementwise ops
+  bool hoistUpdates = true;      ///< parameters are updated where their gradients are made
+  bool elideCopies = true;       ///< what is exchanged is made in its window
+  bool overlapExchanges = true;  ///< exchanges start early, and are waited for late
+  bool planMemory = true;        ///< buffers that do not live at the same time share memory
 };
 
 /// The names that `disable` knows: those of the passes, without their prefix.
