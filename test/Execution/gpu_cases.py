@@ -137,6 +137,24 @@ def measured_kernels(name, strategy, *more):
     return run
 
 
+def rows_ahead(strategy, parts, communicator):
+    """Rows that are copied while the GPUs work are those of the next step, also behind checkpoints, evaluations and epochs."""
+
+    def run(options):
+        with Scratch(options) as scratch:
+            flags = example_flags("digits", strategy, 4)
+            flags[flags.index("--batch-size") + 1] = 256
+            held_out = [os.path.join(EXAMPLES, "digits", file) for file in ("test_images.npy", "test_labels.npy")]
+            flags += ["--accumulate", parts, "--steps", 15, "--eval-inputs", held_out[0], "--eval-targets", held_out[1], "--eval-every", 4,
+                      "--checkpoint-every", 3, "--checkpoint-dir"]
+            for device, more in (("cpu", []), ("sim", ["--communicator", communicator])):
+                scratch.run("train", *flags, device, "--device", device, *more, "--log", f"{device}.jsonl")
+            want, got = (scratch.log(f"{device}.jsonl") for device in ("cpu", "sim"))
+            check_close("losses", losses(got), losses(want))
+
+    return run
+
+
 def gradient_epilogues(activation, strategy, shared=(), simulated=()):
     """GEMMs that multiply by slopes make the losses and parameters that kernels make."""
 
@@ -167,6 +185,8 @@ def cases(options):
         for strategy in ("phantom", "tensor"):
             yield f"gpu/{name}-{strategy}-autotune", measured_kernels(name, strategy)
     yield "gpu/digits-loopback-autotune", measured_kernels("digits", "phantom", "--communicator", "loopback")
+    for strategy, parts, communicator in (("phantom", 1, "sim"), ("tensor", 2, "loopback")):
+        yield f"gpu/rows-ahead-{strategy}-{parts}", rows_ahead(strategy, parts, communicator)
     for strategy in STRATEGIES:
         for parts in (1, 2):
             yield f"gpu/step-{strategy}-{parts}", step_as_on_cpu(strategy, parts)

@@ -75,6 +75,15 @@ public:
   /// Host memory of argument `index`: shared by all ranks that are here (not Parameter, Rank).
   std::byte *argument(size_t index) { return shared[index]; }
 
+  /// Gives the function a second copy of its arguments, so that the host can write the inputs of the next run
+  /// while a GPU runs this one. False where that is of no use: on CPUs, whose ranks do the work themselves.
+  virtual llvm::Expected<bool> keepNextArguments() { return false; }
+  /// As `argument`, of the run that comes after the next `advance`; of inputs and targets.
+  std::byte *nextArgument(size_t index) { return next[index]; }
+  /// Makes the next run's inputs and targets those of the run to come, whose scalars stay as they are. One
+  /// thread calls it, between two barriers.
+  virtual void advance() {}
+
   /// Each sets the scalars of its role, if the function has any.
   void setLearningRate(double value);
   void setStep(int64_t value);
@@ -88,8 +97,10 @@ public:
   /// rank from writing to a window (or a shared argument) in its next run
   /// while a slow one still reads it in this run, so that one buffer per
   /// exchange is enough; and it orders what `beforeBarrier` wrote before
-  /// anything that happens after the run.
-  virtual llvm::Error run(int64_t rank, llvm::function_ref<void()> beforeBarrier = nullptr) = 0;
+  /// anything that happens after the run. A GPU's rank calls `whileRunning`
+  /// as soon as its work is queued.
+  virtual llvm::Error run(int64_t rank, llvm::function_ref<void()> beforeBarrier = nullptr,
+                          llvm::function_ref<void()> whileRunning = nullptr) = 0;
 
   /// The first result with that role (and name, if not empty); null if there is none.
   const Result *result(Role role, llvm::StringRef name = "") const;
@@ -106,6 +117,7 @@ protected:
 
   const Function &bound;
   std::vector<std::byte *> shared; ///< by argument; null for Parameter and Rank
+  std::vector<std::byte *> next;   ///< likewise, of the next run; empty where it has none
 
 private:
   void setIntegers(Role role, int64_t value);

@@ -26,7 +26,7 @@ public:
   /// Binds the function on all ranks.
   Error bind();
 
-  Error run(int64_t rank, function_ref<void()> beforeBarrier) override;
+  Error run(int64_t rank, function_ref<void()> beforeBarrier, function_ref<void()> whileRunning) override;
   const std::byte *address(int64_t rank, const Result &result) const override {
     return executors[rank]->address(result.buffer);
   }
@@ -149,7 +149,7 @@ Error CpuFunctionInstance::bindRank(int64_t rank) {
   return Error::success();
 }
 
-Error CpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
+Error CpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier, function_ref<void()>) {
   // No rank trains while another one infers: the barrier is between them.
   if (bound.name == "infer" && preparedFor[rank] != runtime.store.changes()) {
     if (Error error = executors[rank]->prepareWeights())

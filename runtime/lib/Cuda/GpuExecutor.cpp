@@ -91,9 +91,7 @@ Error GpuExecutor::enqueueCommand(size_t index) {
                "waiting for an event of '" + function.name + "'");
 }
 
-Error GpuExecutor::enqueue() {
-  if (Error error = copyArguments())
-    return error;
+Error GpuExecutor::enqueueCommands() {
   for (size_t i = 0; i < commands.size(); ++i)
     if (Error error = enqueueCommand(i))
       return error;
@@ -105,7 +103,7 @@ Error GpuExecutor::capture() {
   const std::string what = "capturing '" + function.name + "' as a graph";
   if (Error error = check(api.cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), what))
     return error;
-  Error failure = enqueue();
+  Error failure = enqueueCommands();
   // Also after an error: a stream must not stay in capture.
   Graph captured = nullptr;
   const int status = api.cudaStreamEndCapture(stream, &captured);
@@ -144,18 +142,22 @@ std::string GpuExecutor::placeInRun() const {
 }
 
 // The first run is not captured: libraries do their own preparations in it.
-Error GpuExecutor::run() {
+Error GpuExecutor::run(function_ref<void()> whileRunning) {
   const Range range(function.name);
   if (timings)
-    return runTimed();
+    return runTimed(whileRunning);
   if (useGraphs && runs > 0 && !graph)
     if (Error error = capture())
       return error;
+  if (Error error = copyArguments())
+    return error;
   if (Error error = graph ? check(api.cudaGraphLaunch(graph.get(), rank.stream(StreamKind::Compute)),
                                   "launching '" + function.name + "'")
-                          : enqueue())
+                          : enqueueCommands())
     return error;
   ++runs;
+  if (whileRunning)
+    whileRunning();
   return rank.waitFor(StreamKind::Compute, [&] { return placeInRun(); });
 }
 
@@ -180,7 +182,7 @@ Expected<Owned<Event>> recordTime(const GpuApi &api, Stream stream) {
 
 } // namespace
 
-Error GpuExecutor::runTimed() {
+Error GpuExecutor::runTimed(function_ref<void()> whileRunning) {
   // Nothing is queued: the event happens now.
   const auto origin = std::chrono::steady_clock::now();
   Expected<Owned<Event>> first = recordTime(api, rank.stream(StreamKind::Compute));
@@ -201,6 +203,8 @@ Error GpuExecutor::runTimed() {
   if (Error error = copyResults())
     return error;
   ++runs;
+  if (whileRunning)
+    whileRunning();
   for (StreamKind kind : {StreamKind::Compute, StreamKind::Exchange})
     if (Error error = rank.waitFor(kind, [&] { return placeInRun(); }))
       return error;

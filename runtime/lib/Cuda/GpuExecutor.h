@@ -19,8 +19,8 @@ namespace phantom::rt::gpu {
 
 /// The shared arguments of a function in pinned host memory; all ranks copy them as one piece.
 struct HostArguments {
-  const std::byte *memory = nullptr;
-  std::vector<int64_t> offsets; ///< by argument
+  const std::byte *memory = nullptr; ///< of the run to come
+  std::vector<int64_t> offsets;      ///< by argument
   int64_t bytes = 0;
 };
 
@@ -42,8 +42,8 @@ using BoundCommand =
     std::variant<BoundGemm, BoundLaunch, BoundExchangeCommand, EventRecordCommand, EventWaitCommand>;
 
 /// A function bound to one rank's GPU. A run copies the arguments there, queues all commands and copies the
-/// results back, and waits once, at the end. The second run captures all that in a graph, which later runs
-/// launch.
+/// results back, and waits once, at the end. The second run captures all but the copy of the arguments, which
+/// may come from elsewhere the next time, in a graph, which later runs launch.
 class GpuExecutor {
 public:
   /// Allocates what a run needs; `bind` is to be called before runs. `function` and `arguments` outlive the
@@ -57,7 +57,8 @@ public:
   /// Products that were measured get the kernel that was chosen then, others cuBLASLt's first choice.
   llvm::Error bind(const MeasuredMatmuls &measured);
 
-  llvm::Error run();
+  /// Calls `whileRunning`, if set, once all is queued.
+  llvm::Error run(llvm::function_ref<void()> whileRunning);
 
   /// Host memory of a result, after a run.
   const std::byte *hostResult(size_t index) const { return results + resultOffsets[index]; }
@@ -82,10 +83,10 @@ private:
 
   llvm::Error copyArguments();
   llvm::Error copyResults();
-  llvm::Error enqueue();
+  llvm::Error enqueueCommands();
   llvm::Error enqueueCommand(size_t index);
   llvm::Error capture();
-  llvm::Error runTimed();
+  llvm::Error runTimed(llvm::function_ref<void()> whileRunning);
   llvm::Error check(int status, const llvm::Twine &what) const;
   StreamKind streamOf(const BoundCommand &command) const;
   std::string placeInRun() const;

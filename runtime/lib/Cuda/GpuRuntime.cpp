@@ -28,7 +28,9 @@ public:
   GpuFunctionInstance(GpuRuntime &runtime, const Function &function);
 
   Error bind();
-  Error run(int64_t rank, function_ref<void()> beforeBarrier) override;
+  Expected<bool> keepNextArguments() override;
+  void advance() override;
+  Error run(int64_t rank, function_ref<void()> beforeBarrier, function_ref<void()> whileRunning) override;
   const std::byte *address(int64_t rank, const Result &result) const override {
     return executors[rank]->hostResult(size_t(&result - bound.results.data()));
   }
@@ -38,12 +40,16 @@ public:
   uint64_t choicesHash() const { return executors[runtime.ranks.leader()]->choicesHash(); }
 
 private:
-  Error allocateArguments();
-  Error runOn(GpuRank &gpu);
+  static bool isShared(const Argument &argument) {
+    return argument.role != Role::Parameter && argument.role != Role::Rank;
+  }
+  /// The addresses of a new piece of memory for all shared arguments, which are zero.
+  Expected<std::vector<std::byte *>> allocateArguments(Owned<void *> &piece);
+  Error runOn(GpuRank &gpu, function_ref<void()> whileRunning);
 
   GpuRuntime &runtime;
   CommCounters perRun;
-  Owned<void *> memory; ///< of the shared arguments
+  Owned<void *> memory, nextMemory; ///< of the shared arguments of two runs
   HostArguments arguments;
   std::vector<std::unique_ptr<GpuExecutor>> executors; ///< by rank; of those that are here
 };
@@ -164,32 +170,46 @@ GpuFunctionInstance::GpuFunctionInstance(GpuRuntime &runtime, const Function &fu
     }
 }
 
-Error GpuFunctionInstance::allocateArguments() {
-  MemoryPlan layout;
-  for (const Argument &argument : bound.arguments) {
-    const bool own = argument.role == Role::Parameter || argument.role == Role::Rank;
-    arguments.offsets.push_back(layout.add(own ? 0 : argument.type.bytes()));
-  }
-  arguments.bytes = layout.bytes();
+Expected<std::vector<std::byte *>> GpuFunctionInstance::allocateArguments(Owned<void *> &piece) {
   if (Error error = allocatePinned(runtime.api, arguments.bytes, "the arguments of '" + bound.name + "'")
-                        .moveInto(memory))
+                        .moveInto(piece))
     return error;
-  auto *begin = static_cast<std::byte *>(memory.get());
+  auto *begin = static_cast<std::byte *>(piece.get());
   if (begin)
     std::memset(begin, 0, size_t(arguments.bytes));
-  arguments.memory = begin;
-  for (size_t i = 0; i < bound.arguments.size(); ++i) {
-    const Role role = bound.arguments[i].role;
-    shared.push_back(role == Role::Parameter || role == Role::Rank ? nullptr : begin + arguments.offsets[i]);
-  }
-  return Error::success();
+  std::vector<std::byte *> addresses;
+  for (auto [argument, offset] : zip_equal(bound.arguments, arguments.offsets))
+    addresses.push_back(isShared(argument) ? begin + offset : nullptr);
+  return addresses;
+}
+
+Expected<bool> GpuFunctionInstance::keepNextArguments() {
+  if (Error error = runtime.gpus[runtime.ranks.leader()]->makeCurrent())
+    return error;
+  if (Error error = allocateArguments(nextMemory).moveInto(next))
+    return error;
+  return true;
+}
+
+void GpuFunctionInstance::advance() {
+  for (auto [i, argument] : enumerate(bound.arguments))
+    if (isShared(argument) && argument.role != Role::Input && argument.role != Role::Target)
+      std::memcpy(next[i], shared[i], size_t(argument.type.bytes()));
+  std::swap(memory, nextMemory);
+  std::swap(shared, next);
+  arguments.memory = static_cast<const std::byte *>(memory.get());
 }
 
 Error GpuFunctionInstance::bind() {
   if (Error error = runtime.gpus[runtime.ranks.leader()]->makeCurrent())
     return error;
-  if (Error error = allocateArguments())
+  MemoryPlan layout;
+  for (const Argument &argument : bound.arguments)
+    arguments.offsets.push_back(layout.add(isShared(argument) ? argument.type.bytes() : 0));
+  arguments.bytes = layout.bytes();
+  if (Error error = allocateArguments(memory).moveInto(shared))
     return error;
+  arguments.memory = static_cast<const std::byte *>(memory.get());
   Error error = runtime.onRanks([&](GpuRank &gpu) {
     return GpuExecutor::create(gpu, bound, arguments, runtime.options.useGraphs)
         .moveInto(executors[gpu.rank()]);
@@ -206,7 +226,7 @@ Error GpuFunctionInstance::bind() {
   return runtime.onRanks([&](GpuRank &gpu) { return executors[gpu.rank()]->bind(*runtime.measured); });
 }
 
-Error GpuFunctionInstance::runOn(GpuRank &gpu) {
+Error GpuFunctionInstance::runOn(GpuRank &gpu, function_ref<void()> whileRunning) {
   const int64_t rank = gpu.rank();
   // No rank changes parameters while another one runs.
   if (runtime.uploaded[rank] != runtime.store.changes()) {
@@ -214,14 +234,15 @@ Error GpuFunctionInstance::runOn(GpuRank &gpu) {
       return error;
     runtime.uploaded[rank] = runtime.store.changes();
   }
-  return executors[rank]->run();
+  return executors[rank]->run(whileRunning);
 }
 
-Error GpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier) {
+Error GpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier,
+                               function_ref<void()> whileRunning) {
   GpuRank &gpu = *runtime.gpus[rank];
   if (Error error = gpu.makeCurrent())
     return error;
-  if (Error error = runOn(gpu))
+  if (Error error = runOn(gpu, whileRunning))
     return gpu.fail(std::move(error));
   if (bound.updatesParameters() && rank == runtime.ranks.leader())
     runtime.trained = true;

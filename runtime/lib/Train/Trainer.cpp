@@ -79,6 +79,9 @@ Error Trainer::prepare() {
     return stepLog.takeError();
   log = std::move(*stepLog);
   progress = std::make_unique<Progress>(options.progress && writes, steps, carried.step);
+  if (Error error = functions.onPart.keepNextArguments().moveInto(copiesAhead))
+    return error;
+  rowsAhead.resize(ranks);
   reports.resize(ranks);
   timings.resize(ranks);
   endTimings.resize(ranks);
@@ -211,11 +214,15 @@ Error Trainer::runRank(int64_t rank, int64_t first) {
       stop = shouldStop(step);
       if (!stop)
         live.beginStep(step + 1, schedule.steps);
+    }
+    // What was copied ahead serves the next segment, where this one ends.
+    if (rank != leader || !stop)
+      provideRows(rank, step, 0);
+    if (rank == leader) {
       functions.setStep(step, schedule.at(step));
       functions.setPart(step, 0);
       lossSum = 0;
     }
-    copyRows(rank, step, 0);
     if (Error error = communicator.barrier("the start of a step"))
       return error;
     if (stop)
@@ -241,32 +248,53 @@ Error Trainer::runParts(int64_t rank, int64_t step) {
   FunctionInstance &function = functions.onPart;
   for (int64_t part = 0; part < functions.parts; ++part) {
     if (part > 0) {
+      provideRows(rank, step, part);
       if (rank == leader)
         functions.setPart(step, part);
-      copyRows(rank, step, part);
       if (Error error = runtime.team().communicator(rank).barrier("the start of a part of a step"))
         return error;
     }
-    if (Error error = functions.isDivided() ? function.run(rank) : runEnd(rank))
+    auto copyAhead = [&] { copyRowsBehind(rank, step, part); };
+    if (Error error =
+            functions.isDivided() ? function.run(rank, nullptr, copyAhead) : runEnd(rank, copyAhead))
       return error;
     if (rank == leader)
       lossSum += function.scalar(rank, *function.result(Role::Loss));
   }
-  return functions.isDivided() ? runEnd(rank) : Error::success();
+  return functions.isDivided() ? runEnd(rank, nullptr) : Error::success();
 }
 
 /// What ends the step, and says how large the gradient was.
-Error Trainer::runEnd(int64_t rank) {
+Error Trainer::runEnd(int64_t rank, function_ref<void()> whileRunning) {
   FunctionInstance &function = functions.onEnd;
-  return function.run(rank, [&] {
+  auto report = [&] {
     RankReport &mine = reports[rank];
     mine.comm = runtime.team().communicator(rank).counters;
     const Result *norm = function.result(Role::SquaredNorm);
     mine.squaredNorm = norm ? function.scalar(rank, *norm) : 0;
-  });
+  };
+  return function.run(rank, report, whileRunning);
 }
 
-void Trainer::copyRows(int64_t rank, int64_t step, int64_t part) {
+void Trainer::provideRows(int64_t rank, int64_t step, int64_t part) {
+  if (rowsAhead[rank].step != step || rowsAhead[rank].part != part)
+    copyRows(rank, step, part);
+  else if (rank == leader)
+    functions.onPart.advance();
+}
+
+void Trainer::copyRowsBehind(int64_t rank, int64_t step, int64_t part) {
+  if (!copiesAhead)
+    return;
+  const bool isLast = part + 1 == functions.parts;
+  const RowsAhead behind{isLast ? step + 1 : step, isLast ? 0 : part + 1};
+  if (behind.step == schedule.steps)
+    return;
+  copyRows(rank, behind.step, behind.part, /*forNext=*/true);
+  rowsAhead[rank] = behind;
+}
+
+void Trainer::copyRows(int64_t rank, int64_t step, int64_t part, bool forNext) {
   const uint64_t epoch = uint64_t(step / stepsPerEpoch);
   const int64_t first = step % stepsPerEpoch * program.stepRows() + part * program.batch;
   const Permutation order(uint64_t(data->rows()), seed, epoch);
@@ -274,9 +302,13 @@ void Trainer::copyRows(int64_t rank, int64_t step, int64_t part) {
   const bool alone = runtime.team().isDistributed();
   const int64_t begin = alone ? 0 : rank * program.batch / ranks;
   const int64_t end = alone ? program.batch : (rank + 1) * program.batch / ranks;
-  for (int64_t row = begin; row < end; ++row)
-    data->copyRow(options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row, functions.onPart,
-                  row);
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t source = options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row;
+    if (forNext)
+      data->copyNextRow(source, functions.onPart, row);
+    else
+      data->copyRow(source, functions.onPart, row);
+  }
 }
 
 bool Trainer::shouldStop(int64_t stepsDone) {

@@ -46,6 +46,11 @@ private:
     bool isAskedToStop = false; ///< by a signal to its process
   };
 
+  /// The part of a step whose rows a rank has copied for the next run; none at first.
+  struct alignas(128) RowsAhead {
+    int64_t step = -1, part = 0;
+  };
+
   Trainer(Runtime &runtime, const TrainStep &step, Evaluator *heldOut, EnergySource &energy,
           const TrainOptions &options, uint64_t seed)
       : runtime(runtime), program(runtime.program()), functions(step), heldOut(heldOut), energy(energy),
@@ -58,10 +63,14 @@ private:
   bool isCheckpointDue() const;
   /// From step `first` (from 0 on) to the segment's end.
   llvm::Error runRank(int64_t rank, int64_t first);
-  /// The rows of part `part` of step `step`.
-  void copyRows(int64_t rank, int64_t step, int64_t part);
+  /// The rows of part `part` of step `step`, for this run of the function or its next one.
+  void copyRows(int64_t rank, int64_t step, int64_t part, bool forNext = false);
+  /// Sees to it that those rows are there for this run: they may have been copied beside the run before.
+  void provideRows(int64_t rank, int64_t step, int64_t part);
+  /// Copies the rows of the run that comes after that of part `part` of step `step`.
+  void copyRowsBehind(int64_t rank, int64_t step, int64_t part);
   llvm::Error runParts(int64_t rank, int64_t step);
-  llvm::Error runEnd(int64_t rank);
+  llvm::Error runEnd(int64_t rank, llvm::function_ref<void()> whileRunning);
   llvm::Error shareReports();
   llvm::Error finishStep(int64_t step);
   bool shouldStop(int64_t stepsDone);
@@ -101,6 +110,9 @@ private:
   int64_t stepsPerEpoch = 1;
   TrainState carried;     ///< from the checkpoint that the run goes on from
   int64_t segmentEnd = 0; ///< the step before which the ranks stop, for a checkpoint or an evaluation
+
+  bool copiesAhead = false;         ///< the next run's rows, while a GPU works
+  std::vector<RowsAhead> rowsAhead; ///< by rank
 
   std::vector<RankReport> reports;
   std::vector<std::vector<CommandTiming>> timings;    ///< by rank
