@@ -10,6 +10,7 @@
 
 #include "Gemm.h"
 
+#include "SmallBlocks.h"
 #include "phantom-rt/AlignedBuffer.h"
 #include "phantom-rt/Error.h"
 
@@ -61,6 +62,7 @@ Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &
 Error GemmPlan::finish() {
   if (!implementation)
     return Error::success();
+  reserveSmallBlocks();
   Implementation &all = *implementation;
   size_t bytes = 0;
   for (const auto &planned : all.planned)
