@@ -19,6 +19,9 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <csignal>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 using namespace llvm;
 using namespace phantom;
@@ -229,12 +232,21 @@ Expected<int> runCommand(RunOptions &options, const rt::Program &program, const 
   llvm_unreachable("unknown command");
 }
 
+/// Gives the system back what was freed, which is much after a compilation: it would stay beside all that the
+/// run allocates.
+void trimHeap() {
+#ifdef __GLIBC__
+  (void)::malloc_trim(0);
+#endif
+}
+
 Expected<int> runOnCpu(RunOptions &options) {
   Saver saver(options);
   Expected<rt::CompiledProgram> compiled =
       options.isCompiled ? loadChecked(options, saver) : compileChecked(options, saver);
   if (!compiled)
     return compiled.takeError();
+  trimHeap();
   const rt::Program &program = compiled->executable.program;
   return onProcesses(options, program, [&]() -> Expected<int> {
     Expected<std::unique_ptr<rt::Session>> session =

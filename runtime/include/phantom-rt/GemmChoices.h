@@ -68,9 +68,6 @@ bool canCompute(GemmKernel kernel, const GemmCommand &command, bool constantB, i
 /// Whether oneDNN multiplies bf16 on this CPU. Elsewhere factors of bf16 are widened.
 bool multipliesBFloat16();
 
-/// Scratch memory in which the factors of a command are widened, in bytes; 0 where they are not.
-int64_t widenedBytes(const GemmCommand &command);
-
 /// What the table of this CPU's instruction set says of the nearest shape in it. `shape` has a positive size.
 GemmKernel tabledKernel(const GemmShape &shape);
 

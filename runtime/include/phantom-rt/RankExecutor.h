@@ -11,7 +11,7 @@
 
 #include "phantom-rt/CommandTiming.h"
 #include "phantom-rt/Communicator.h"
-#include "phantom-rt/GemmChoices.h"
+#include "phantom-rt/GemmWorkspace.h"
 #include "phantom-rt/Program.h"
 #include "llvm/Support/Error.h"
 
@@ -47,6 +47,8 @@ public:
   llvm::Error run();
 
   std::byte *address(const BufferRef &ref) const;
+
+  GemmWorkspace gemmWorkspace() const;
 
   /// Where `run` appends what it measures; null: it does not measure.
   std::vector<CommandTiming> *timings = nullptr;

@@ -11,6 +11,7 @@
 
 #include "phantom-rt/CommandTiming.h"
 #include "phantom-rt/Energy.h"
+#include "phantom-rt/GemmWorkspace.h"
 #include "phantom-rt/ParameterStore.h"
 #include "phantom-rt/RankTeam.h"
 
@@ -108,6 +109,9 @@ public:
   virtual const std::byte *address(int64_t rank, const Result &result) const = 0;
   /// A scalar float result.
   double scalar(int64_t rank, const Result &result) const;
+
+  /// Memory of each rank's GEMMs, where the host allocates it.
+  virtual GemmWorkspace gemmWorkspace() const { return {}; }
 
   /// Where runs of rank `rank` append when each command ran; null: they do not measure it.
   virtual void setTimings(int64_t rank, std::vector<CommandTiming> *timings) = 0;

@@ -14,6 +14,7 @@
 #include "phantom-rt/Energy.h"
 #include "phantom-rt/GemmChoices.h"
 #include "phantom-rt/HostData.h"
+#include "phantom-rt/Memory.h"
 #include "phantom-rt/Schedule.h"
 
 #include <memory>
@@ -101,6 +102,8 @@ struct TrainReport {
   double modelEnergyJoules = 0;               ///< modelled, of all steps
   double modelEnergyAboveIdleJoules = 0;      ///< modelled, of all steps, without what idle devices draw
   uint64_t gemmChoicesHash = 0;               ///< see hashOfChoices
+  MemoryNeed memoryNeed;                      ///< by what was bound before the first step
+  int64_t peakMemoryBytes = 0;                ///< see peakOwnBytes; of this process, until the last step
   std::optional<EvaluationReport> evaluation; ///< of the values that the last step left
   std::optional<double> targetEvalLoss;       ///< as asked for
   std::optional<TargetReport> target;         ///< nothing where `targetEvalLoss` was not reached
@@ -157,6 +160,9 @@ public:
   Runtime &runtime() { return *device; }
 
 private:
+  /// By what is bound so far.
+  MemoryNeed memoryNeedSoFar() const;
+
   /// The function `name`, bound; bound once and kept.
   llvm::Expected<FunctionInstance *> instance(llvm::StringRef name);
   llvm::Expected<TrainStep> bindTrainStep();

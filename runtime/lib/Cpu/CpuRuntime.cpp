@@ -30,6 +30,7 @@ public:
   const std::byte *address(int64_t rank, const Result &result) const override {
     return executors[rank]->address(result.buffer);
   }
+  GemmWorkspace gemmWorkspace() const override { return executors[runtime.ranks.leader()]->gemmWorkspace(); }
   void setTimings(int64_t rank, std::vector<CommandTiming> *timings) override {
     executors[rank]->timings = timings;
   }

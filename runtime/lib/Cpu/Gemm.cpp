@@ -38,19 +38,21 @@ struct GemmPlan::Implementation {
     std::unique_ptr<LibraryGemm> gemm;
     const GemmCommand *command;
   };
+  explicit Implementation(int64_t threads) : library(threads) {}
+
   OneDnn library;
   std::vector<Planned> planned;
   AlignedBuffer scratch;
 };
 
-GemmPlan::GemmPlan() = default;
+GemmPlan::GemmPlan(int64_t threads) : threads(threads) {}
 GemmPlan::~GemmPlan() = default;
 
 Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &addresses,
                                GemmKernel kernel) {
   try {
     if (!implementation)
-      implementation = std::make_unique<Implementation>();
+      implementation = std::make_unique<Implementation>(threads);
     Implementation &all = *implementation;
     all.planned.push_back({makeGemm(kernel, command, addresses, all.library), &command});
     return all.planned.size() - 1;
@@ -59,15 +61,26 @@ Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &
   }
 }
 
+GemmWorkspace GemmPlan::workspace() const {
+  GemmWorkspace workspace;
+  if (!implementation)
+    return workspace;
+  int64_t heap = 0, buffer = 0;
+  for (const auto &planned : implementation->planned) {
+    workspace.scratch = std::max(workspace.scratch, int64_t(planned.gemm->scratchBytes()));
+    heap = std::max(heap, planned.gemm->heapBytes());
+    buffer = std::max(buffer, planned.gemm->bufferBytes());
+  }
+  workspace.libraries = heap + buffer;
+  return workspace;
+}
+
 Error GemmPlan::finish() {
   if (!implementation)
     return Error::success();
   reserveSmallBlocks();
   Implementation &all = *implementation;
-  size_t bytes = 0;
-  for (const auto &planned : all.planned)
-    bytes = std::max(bytes, planned.gemm->scratchBytes());
-  Expected<AlignedBuffer> scratch = AlignedBuffer::create(int64_t(bytes));
+  Expected<AlignedBuffer> scratch = AlignedBuffer::create(workspace().scratch);
   if (!scratch)
     return scratch.takeError();
   all.scratch = std::move(*scratch);

@@ -16,7 +16,8 @@ namespace phantom::rt {
 /// All GEMMs of one rank: made here, on the rank's thread. Addresses are fixed when a GEMM is added.
 class GemmPlan {
 public:
-  GemmPlan();
+  /// `threads`: of each GEMM.
+  explicit GemmPlan(int64_t threads);
   ~GemmPlan();
 
   /// Returns the number to `run` it by. `kernel` can compute the command.
@@ -24,6 +25,9 @@ public:
 
   /// Allocates the scratch memory that the GEMMs added so far share.
   llvm::Error finish();
+
+  /// What the GEMMs added so far take.
+  GemmWorkspace workspace() const;
 
   /// To be called before the first run, and whenever constant weights have other values.
   llvm::Error prepareWeights();
@@ -33,6 +37,7 @@ public:
 
 private:
   struct Implementation;
+  int64_t threads;
   std::unique_ptr<Implementation> implementation;
 };
 

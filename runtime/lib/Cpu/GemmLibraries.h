@@ -9,7 +9,7 @@
 #ifndef PHANTOM_RT_LIB_CPU_GEMMLIBRARIES_H
 #define PHANTOM_RT_LIB_CPU_GEMMLIBRARIES_H
 
-#include "phantom-rt/GemmChoices.h"
+#include "phantom-rt/GemmWorkspace.h"
 #include "llvm/Support/Error.h"
 
 #include <cstddef>
@@ -28,10 +28,14 @@ struct OneDnn {
   struct Matmul {
     dnnl::matmul primitive;
     dnnl::memory::desc scratchpad, weights;
+    int64_t heapBytes = 0; ///< that it takes beside the scratchpad
   };
   using MatmulKey =
       std::tuple<GemmShape, int64_t, int64_t, int64_t, bool, bool, bool, Epilogue, double, ElementType>;
 
+  explicit OneDnn(int64_t threads) : threads(threads) {}
+
+  int64_t threads; ///< of each GEMM
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::map<MatmulKey, Matmul> matmuls;
@@ -63,6 +67,11 @@ public:
 
   virtual size_t scratchBytes() const { return 0; }
   virtual void setScratch(std::byte *) {}
+
+  /// What the library allocates in a run and gives back at its end.
+  virtual int64_t heapBytes() const { return 0; }
+  /// What the library keeps for the calling thread.
+  virtual int64_t bufferBytes() const { return 0; }
 
   /// Takes a and b from there from now on. Not for a GEMM on a copy of b.
   virtual void setFactors(std::byte *a, std::byte *b) = 0;

@@ -91,11 +91,13 @@ namespace {
 
 class MatmulGemm final : public LibraryGemm {
 public:
-  MatmulGemm(BoundPrimitive bound, dnnl::memory::desc scratchpad, std::optional<WeightsCopy> weights)
-      : bound(std::move(bound)), scratchpad(std::move(scratchpad)), weights(std::move(weights)) {}
+  MatmulGemm(BoundPrimitive bound, const OneDnn::Matmul &matmul, std::optional<WeightsCopy> weights)
+      : bound(std::move(bound)), scratchpad(matmul.scratchpad), heap(matmul.heapBytes),
+        weights(std::move(weights)) {}
 
   size_t scratchBytes() const override { return scratchpad.get_size(); }
   void setScratch(std::byte *scratch) override { bound.bind(DNNL_ARG_SCRATCHPAD, scratchpad, scratch); }
+  int64_t heapBytes() const override { return heap; }
   void setFactors(std::byte *a, std::byte *b) override {
     bound.move(DNNL_ARG_SRC, a);
     bound.move(DNNL_ARG_WEIGHTS, b);
@@ -106,6 +108,7 @@ public:
 private:
   BoundPrimitive bound;
   dnnl::memory::desc scratchpad;
+  int64_t heap;
   std::optional<WeightsCopy> weights;
 };
 
@@ -132,7 +135,10 @@ static OneDnn::Matmul plan(const GemmCommand &command, bool packed, const OneDnn
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
   dnnl::matmul::primitive_desc primitive(description, attributes, library.engine);
-  return {dnnl::matmul(primitive), primitive.scratchpad_desc(), primitive.weights_desc()};
+  // Other implementations keep to the scratchpad.
+  const bool takesHeap = StringRef(primitive.impl_info_str()).starts_with("gemm:jit");
+  return {dnnl::matmul(primitive), primitive.scratchpad_desc(), primitive.weights_desc(),
+          takesHeap ? oneDnnHeapBytes(shapeOf(command), library.threads) : 0};
 }
 
 std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAddresses &addresses,
@@ -161,7 +167,7 @@ std::unique_ptr<LibraryGemm> makeMatmul(const GemmCommand &command, const GemmAd
   bound.bind(DNNL_ARG_DST, resultOf(command), addresses.c);
   if (command.bias)
     bound.bind(DNNL_ARG_BIAS, biasOf(command), addresses.bias);
-  return std::make_unique<MatmulGemm>(std::move(bound), matmul.scratchpad, std::move(weights));
+  return std::make_unique<MatmulGemm>(std::move(bound), matmul, std::move(weights));
 }
 
 } // namespace phantom::rt

@@ -59,8 +59,8 @@ private:
 
 /// The median seconds of `command` by `kernel`, while the other ranks do the same.
 Expected<double> timeKernel(const GemmCommand &command, GemmKernel kernel, const Operands &operands,
-                            Communicator &communicator) {
-  GemmPlan plan;
+                            int64_t threads, Communicator &communicator) {
+  GemmPlan plan(threads);
   for (int64_t copy = 0; copy < operands.count(); ++copy)
     if (Expected<size_t> added = plan.add(command, operands.addresses(copy), kernel); !added)
       return added.takeError();
@@ -97,7 +97,7 @@ Expected<GemmKernel> fastestKernel(const GemmCommand &command, bool constantB, i
   for (GemmKernel kernel : gemmKernels) {
     if (!canCompute(kernel, command, constantB, threads))
       continue;
-    Expected<double> seconds = timeKernel(command, kernel, operands, communicator);
+    Expected<double> seconds = timeKernel(command, kernel, operands, threads, communicator);
     if (!seconds)
       return seconds.takeError();
     if (kernel == GemmKernel::OneDnn) {

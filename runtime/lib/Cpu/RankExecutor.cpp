@@ -36,6 +36,8 @@ using BoundCommand = std::variant<BoundGemm, BoundKernel, BoundStart, BoundWait>
 } // namespace
 
 struct RankExecutor::Commands {
+  explicit Commands(int64_t threads) : gemms(threads) {}
+
   std::vector<BoundCommand> list;
   std::vector<void *> kernelArguments; ///< of all kernels, one after another
   GemmPlan gemms;
@@ -44,7 +46,7 @@ struct RankExecutor::Commands {
 RankExecutor::RankExecutor(const Executable &executable, const Function &function, RankBindings rankBindings,
                            Communicator &communicator)
     : executable(executable), function(function), bindings(std::move(rankBindings)),
-      communicator(communicator), commands(std::make_unique<Commands>()) {}
+      communicator(communicator), commands(std::make_unique<Commands>(bindings.threads)) {}
 
 RankExecutor::~RankExecutor() = default;
 
@@ -102,6 +104,8 @@ Error RankExecutor::bind() {
   }
   return commands->gemms.finish();
 }
+
+GemmWorkspace RankExecutor::gemmWorkspace() const { return commands->gemms.workspace(); }
 
 Error RankExecutor::prepareWeights() { return commands->gemms.prepareWeights(); }
 

@@ -36,9 +36,9 @@ Operand operandOf(const std::byte *data, int64_t rows, int64_t columns, int64_t 
 
 class SgemmGemm final : public LibraryGemm {
 public:
-  SgemmGemm(GemmKernel kernel, const GemmCommand &command, const GemmAddresses &addresses)
-      : kernel(kernel), m(command.m), n(command.n), k(command.k), beta(command.accumulate ? 1 : 0),
-        a(operandOf(addresses.a, m, k, command.aRow, command.aCol)),
+  SgemmGemm(GemmKernel kernel, const GemmCommand &command, const GemmAddresses &addresses, int64_t threads)
+      : kernel(kernel), threads(threads), m(command.m), n(command.n), k(command.k),
+        beta(command.accumulate ? 1 : 0), a(operandOf(addresses.a, m, k, command.aRow, command.aCol)),
         b(operandOf(addresses.b, k, n, command.bRow, command.bCol)),
         c(reinterpret_cast<float *>(addresses.c)), cRow(std::max(command.cRow, n)) {}
 
@@ -50,6 +50,12 @@ public:
     b = operandOf(weights->data(), k, n, n, 1);
   }
 
+  int64_t heapBytes() const override {
+    return kernel == GemmKernel::OneDnnSgemm ? oneDnnHeapBytes(shape(), threads) : 0;
+  }
+  int64_t bufferBytes() const override {
+    return kernel == GemmKernel::OneDnnSgemm ? 0 : openBlasBufferBytes(shape());
+  }
   void setFactors(std::byte *newA, std::byte *newB) override {
     a.data = reinterpret_cast<const float *>(newA);
     b.data = reinterpret_cast<const float *>(newB);
@@ -58,6 +64,8 @@ public:
   bool run() override { return multiply() && (!finish || finish->execute() == dnnl_success); }
 
 private:
+  GemmShape shape() const { return {m, n, k, a.transposed, b.transposed}; }
+
   bool multiply() {
     if (kernel == GemmKernel::OneDnnSgemm)
       return dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1, a.data, a.leading,
@@ -69,7 +77,7 @@ private:
   }
 
   GemmKernel kernel;
-  int64_t m, n, k;
+  int64_t threads, m, n, k;
   float beta;
   Operand a, b;
   float *c;
@@ -114,7 +122,7 @@ std::unique_ptr<LibraryGemm> makeSgemm(GemmKernel kernel, const GemmCommand &com
   static std::once_flag once;
   if (kernel != GemmKernel::OneDnnSgemm)
     std::call_once(once, [] { openblas_set_num_threads(1); });
-  auto gemm = std::make_unique<SgemmGemm>(kernel, command, addresses);
+  auto gemm = std::make_unique<SgemmGemm>(kernel, command, addresses, library.threads);
   if (copiesWeights(kernel)) {
     const dnnl::memory::desc rows({command.k, command.n}, dnnl::memory::data_type::f32, {command.n, 1});
     gemm->multiplyBy(WeightsCopy(command, addresses.b, rows, library));

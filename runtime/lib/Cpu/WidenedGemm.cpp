@@ -76,6 +76,8 @@ public:
     wideB = wideA + a.bytes();
     gemm->setFactors(wideA, wideB);
   }
+  int64_t heapBytes() const override { return gemm->heapBytes(); }
+  int64_t bufferBytes() const override { return gemm->bufferBytes(); }
   void setFactors(std::byte *newA, std::byte *newB) override {
     a.from = newA;
     b.from = newB;
@@ -111,12 +113,6 @@ bool multipliesBFloat16() {
     }
   }();
   return known;
-}
-
-int64_t widenedBytes(const GemmCommand &command) {
-  if (command.factors != ElementType::BF16 || multipliesBFloat16())
-    return 0;
-  return leftRows(command, nullptr).bytes() + rightRows(command, nullptr).bytes();
 }
 
 std::unique_ptr<LibraryGemm> makeNarrowGemm(GemmKernel kernel, const GemmCommand &command,

@@ -1,4 +1,4 @@
-//===- Memory.cpp - What a training run should need, and needed -----------===//
+//===- Memory.cpp - What a run should need, and needed --------------------===//
 //
 // Part of the Phantom project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -8,23 +8,17 @@
 
 #include "phantom-rt/Memory.h"
 
-#include "phantom-rt/GemmChoices.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <algorithm>
-#include <sys/resource.h>
+#include <atomic>
+
+using namespace llvm;
 
 namespace phantom::rt {
 
-/// The scratch memory that the GEMMs of a function share on each rank of a CPU.
-static int64_t scratchBytes(const Function &function) {
-  int64_t bytes = 0;
-  for (const Command &command : function.commands)
-    if (const auto *gemm = std::get_if<GemmCommand>(&command))
-      bytes = std::max(bytes, widenedBytes(*gemm));
-  return bytes;
-}
-
-MemoryNeed memoryNeedOfTraining(const Program &program) {
+MemoryNeed memoryNeed(const Program &program, ArrayRef<BoundFunction> functions) {
   MemoryNeed need;
   for (const Parameter &parameter : program.parameters)
     (parameter.stateOf.empty() ? need.parameters : need.optimizer) += program.ranks * parameter.type.bytes();
@@ -32,22 +26,37 @@ MemoryNeed memoryNeedOfTraining(const Program &program) {
     need.windows += window.bytes;
   for (const std::vector<uint8_t> &constant : program.constants)
     need.constants += int64_t(constant.size());
-  for (auto [function, runs] : program.stepFunctions()) {
-    need.activations += program.ranks * function->arenaBytes;
-    if (program.device == DeviceKind::Cpu)
-      need.activations += program.ranks * scratchBytes(*function);
-    for (const Argument &argument : function->arguments)
+  GemmWorkspace workspace;
+  for (const BoundFunction &bound : functions) {
+    need.activations += program.ranks * bound.function->arenaBytes;
+    workspace += bound.gemmWorkspace;
+    for (const Argument &argument : bound.function->arguments)
       if (argument.role == Role::Input || argument.role == Role::Target)
         need.batch += argument.type.bytes();
   }
+  need.gemmWorkspace = program.ranks * workspace.total();
   return need;
 }
 
-int64_t peakResidentBytes() {
-  struct rusage usage;
-  if (::getrusage(RUSAGE_SELF, &usage) != 0)
+/// The value of a line "name:  123 kB" of /proc/self/status.
+static int64_t statusBytes(StringRef status, StringRef name) {
+  auto [before, line] = status.split((name + ":").str());
+  int64_t kibibytes = 0;
+  line.ltrim().consumeInteger(10, kibibytes);
+  return kibibytes * 1024;
+}
+
+int64_t peakOwnBytes() {
+  static std::atomic<int64_t> most = 0;
+  auto status = MemoryBuffer::getFileAsStream("/proc/self/status");
+  if (!status)
     return 0;
-  return int64_t(usage.ru_maxrss) * 1024; // Linux counts in KiB
+  const StringRef text = (*status)->getBuffer();
+  const int64_t now = statusBytes(text, "VmHWM") - statusBytes(text, "RssFile");
+  int64_t before = most;
+  while (before < now && !most.compare_exchange_weak(before, now))
+    ;
+  return std::max(before, now);
 }
 
 } // namespace phantom::rt

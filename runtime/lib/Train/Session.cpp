@@ -89,7 +89,16 @@ Error Session::saveParameters(StringRef path) {
   return device->team().isRoot() ? device->parameters().save(path) : Error::success();
 }
 
+MemoryNeed Session::memoryNeedSoFar() const {
+  std::vector<BoundFunction> bound;
+  for (const auto &[name, instance] : instances)
+    if (instance) // null where it could not be bound
+      bound.push_back({&instance->function(), instance->gemmWorkspace()});
+  return memoryNeed(device->program(), bound);
+}
+
 Expected<TrainReport> Session::train(const TrainOptions &options) {
+  (void)peakOwnBytes(); // what compiling took: no data is mapped yet
   Expected<TrainStep> step = bindTrainStep();
   if (!step)
     return step.takeError();
@@ -106,7 +115,13 @@ Expected<TrainReport> Session::train(const TrainOptions &options) {
       Trainer::create(*device, *step, heldOut.get(), *energy, options, seed);
   if (!trainer)
     return trainer.takeError();
-  return (*trainer)->run();
+  const MemoryNeed need = memoryNeedSoFar();
+  Expected<TrainReport> report = (*trainer)->run();
+  if (report) {
+    report->memoryNeed = need;
+    report->peakMemoryBytes = peakOwnBytes();
+  }
+  return report;
 }
 
 //===----------------------------------------------------------------------===//

@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "phantom-rt/AtomicFile.h"
-#include "phantom-rt/Memory.h"
 #include "phantom-rt/Session.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -48,20 +47,19 @@ std::string summary(const TrainReport &report) {
   return text;
 }
 
-static void writeMemory(json::OStream &json, const Program &program) {
-  if (!program.stepFunctions().empty()) {
-    const MemoryNeed need = memoryNeedOfTraining(program);
-    json.attributeObject("predicted_memory_bytes", [&] {
-      json.attribute("parameters", need.parameters);
-      json.attribute("optimizer", need.optimizer);
-      json.attribute("activations", need.activations);
-      json.attribute("windows", need.windows);
-      json.attribute("constants", need.constants);
-      json.attribute("batch", need.batch);
-      json.attribute("total", need.total());
-    });
-  }
-  json.attribute("peak_memory_bytes", peakResidentBytes());
+static void writeMemory(json::OStream &json, const TrainReport &report) {
+  const MemoryNeed &need = report.memoryNeed;
+  json.attributeObject("predicted_memory_bytes", [&] {
+    json.attribute("parameters", need.parameters);
+    json.attribute("optimizer", need.optimizer);
+    json.attribute("activations", need.activations);
+    json.attribute("gemm_workspace", need.gemmWorkspace);
+    json.attribute("windows", need.windows);
+    json.attribute("constants", need.constants);
+    json.attribute("batch", need.batch);
+    json.attribute("total", need.total());
+  });
+  json.attribute("peak_memory_bytes", report.peakMemoryBytes);
 }
 
 static void writeEnergy(json::OStream &json, const TrainReport &report) {
@@ -117,7 +115,7 @@ Error writeSummary(StringRef path, const Program &program, const TrainReport &re
       json.attribute("gemm_kernels_hash", formatv("{0:x-16}", report.gemmChoicesHash).str());
       json.attribute("comm_bytes_per_step", report.commBytesPerStep);
       json.attribute("model_comm_bytes_per_step", report.modelCommBytesPerStep);
-      writeMemory(json, program);
+      writeMemory(json, report);
       json.attribute("steps", report.steps);
       json.attribute("resumed_steps", report.resumedSteps);
       json.attribute("stop_reason", reasonName(report.stopReason));

@@ -8,7 +8,6 @@
 
 #include "TestSupport.h"
 #include "phantom-rt/CpuRuntime.h"
-#include "phantom-rt/Memory.h"
 #include "phantom-rt/VerifyProgram.h"
 
 #include <atomic>
@@ -269,24 +268,6 @@ TEST(GemmChoices, NarrowFactorsTakeTheChoiceOfWideOnes) {
   function.arguments = {{}, {Role::Parameter, "b", {ElementType::F32, {512, 512}}}};
   EXPECT_TRUE(hasConstantB(function, wide));
   EXPECT_FALSE(hasConstantB(function, narrow));
-}
-
-TEST(Memory, CountsWhereNarrowFactorsAreWidened) {
-  Program program;
-  program.ranks = 2;
-  Function function;
-  function.name = "train_step";
-  function.arenaBytes = 1000;
-  GemmCommand small = gemmOf(8, 16, 32, false, true), large = gemmOf(16, 64, 32, true, false);
-  function.commands = {small, large};
-  program.functions = {function};
-  EXPECT_EQ(memoryNeedOfTraining(program).activations, 2 * 1000);
-  for (Command &command : program.functions[0].commands)
-    std::get<GemmCommand>(command).factors = ElementType::BF16;
-  const int64_t scratch = multipliesBFloat16() ? 0 : 4 * (16 * 32 + 32 * 64);
-  EXPECT_EQ(memoryNeedOfTraining(program).activations, 2 * (1000 + scratch));
-  program.device = DeviceKind::Gpu;
-  EXPECT_EQ(memoryNeedOfTraining(program).activations, 2 * 1000);
 }
 
 //===----------------------------------------------------------------------===//

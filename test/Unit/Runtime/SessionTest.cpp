@@ -225,6 +225,7 @@ TEST_F(SessionTest, WritesTraceAndSummary) {
   EXPECT_EQ(memory.getInteger("parameters"), N * 4);
   EXPECT_EQ(memory.getInteger("optimizer"), 0);
   EXPECT_EQ(memory.getInteger("activations"), 2 * 256);
+  EXPECT_EQ(memory.getInteger("gemm_workspace"), 0);
   EXPECT_EQ(memory.getInteger("windows"), 2 * B * 4);
   EXPECT_EQ(memory.getInteger("constants"), 8);
   EXPECT_EQ(memory.getInteger("batch"), batch);
