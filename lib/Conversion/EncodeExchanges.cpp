@@ -15,6 +15,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <numeric>
+#include <optional>
+#include <string>
 
 namespace mlir::phantom {
 #define GEN_PASS_DEF_PHANTOMENCODEEXCHANGES
@@ -108,14 +110,14 @@ private:
     StringAttr axis;
   };
 
-  bool encode(Operation &op);
+  std::optional<WireEncoding> encode(Operation &op);
   template <typename Op> Place placeOf(Op op, int64_t dim) {
     return {op.getLoc(), op.getRanks(), dim, op.getMeshAttr(), op.getAxisAttr()};
   }
-  bool isWorthwhile(ArrayRef<int64_t> block);
+  std::optional<WireEncoding> encodingOf(ArrayRef<int64_t> block);
   SmallVector<Value> counter();
-  Value gather(Value own, const Place &place);
-  Value reduceScatter(Value part, const Place &place);
+  Value gather(Value own, const Place &place, WireEncoding as);
+  Value reduceScatter(Value part, const Place &place, WireEncoding as);
 
   func::FuncOp function;
   WireEncoding encoding;
@@ -125,14 +127,16 @@ private:
 
 } // namespace
 
-/// Whether the encoding makes what a rank has to send, of this shape, smaller.
-bool Encoder::isWorthwhile(ArrayRef<int64_t> block) {
+/// What makes a block that a rank has to send smaller, if anything does. In short rows int8's scales cost so
+/// much that bf16 is no larger, and its values are closer.
+std::optional<WireEncoding> Encoder::encodingOf(ArrayRef<int64_t> block) {
   if (block.size() < 2)
-    return false;
+    return std::nullopt;
   auto type = RankedTensorType::get(blockShape(1, block), b.getF32Type());
-  RankedTensorType encoded = encodedType(type, encoding);
-  return encoded.getNumElements() * encoded.getElementTypeBitWidth() <
-         type.getNumElements() * type.getElementTypeBitWidth();
+  auto bits = [](RankedTensorType type) { return type.getNumElements() * type.getElementTypeBitWidth(); };
+  const bool bf16IsAsSmall = bits(encodedType(type, WireEncoding::BF16)) <= bits(encodedType(type, encoding));
+  const WireEncoding as = bf16IsAsSmall ? WireEncoding::BF16 : encoding;
+  return bits(encodedType(type, as)) < bits(type) ? std::optional(as) : std::nullopt;
 }
 
 /// The key and the step of random roundings; none where nothing is rounded at random.
@@ -145,10 +149,10 @@ SmallVector<Value> Encoder::counter() {
 }
 
 /// What all ranks have, of which `own` is this rank's block.
-Value Encoder::gather(Value own, const Place &place) {
+Value Encoder::gather(Value own, const Place &place, WireEncoding as) {
   auto shape = llvm::to_vector(tensorType(own).getShape());
   Value blocks = reshape(b, place.loc, own, blockShape(1, shape));
-  Value encoded = EncodeOp::create(b, place.loc, encodedType(tensorType(blocks), encoding), blocks, encoding,
+  Value encoded = EncodeOp::create(b, place.loc, encodedType(tensorType(blocks), as), blocks, as,
                                    ValueRange(), IntegerAttr());
   SmallVector<int64_t> gathered(tensorType(encoded).getShape());
   gathered.front() = place.ranks;
@@ -156,7 +160,7 @@ Value Encoder::gather(Value own, const Place &place) {
                                 b.getI64IntegerAttr(0), place.mesh, place.axis);
   gathered.back() = shape.back();
   Value decoded =
-      DecodeOp::create(b, place.loc, RankedTensorType::get(gathered, b.getF32Type()), encoded, encoding);
+      DecodeOp::create(b, place.loc, RankedTensorType::get(gathered, b.getF32Type()), encoded, as);
   // [p, …] to [.., p·n, ..].
   SmallVector<int64_t> separate(shape);
   separate.insert(separate.begin(), place.ranks);
@@ -166,7 +170,7 @@ Value Encoder::gather(Value own, const Place &place) {
 }
 
 /// This rank's block of the sum of all ranks' `part`.
-Value Encoder::reduceScatter(Value part, const Place &place) {
+Value Encoder::reduceScatter(Value part, const Place &place, WireEncoding as) {
   auto shape = llvm::to_vector(tensorType(part).getShape());
   shape[place.dim] /= place.ranks;
   SmallVector<int64_t> separate(shape);
@@ -176,10 +180,9 @@ Value Encoder::reduceScatter(Value part, const Place &place) {
   RankedTensorType type = tensorType(blocks);
   SmallVector<Value> random = counter();
   IntegerAttr number = random.empty() ? IntegerAttr() : b.getI64IntegerAttr(site++);
-  Value encoded =
-      EncodeOp::create(b, place.loc, encodedType(type, encoding), blocks, encoding, random, number);
+  Value encoded = EncodeOp::create(b, place.loc, encodedType(type, as), blocks, as, random, number);
   encoded = AllToAllOp::create(b, place.loc, encoded.getType(), encoded, place.mesh, place.axis);
-  Value decoded = DecodeOp::create(b, place.loc, type, encoded, encoding);
+  Value decoded = DecodeOp::create(b, place.loc, type, encoded, as);
   auto summed = RankedTensorType::get(type.getShape().drop_front(), type.getElementType());
   Value sum = ReduceSumOp::create(b, place.loc, summed, decoded, ArrayRef<int64_t>{0});
   return reshape(b, place.loc, sum, shape);
@@ -192,34 +195,35 @@ static bool mayBeEncoded(Operation *exchange) {
          !isOfParameter(exchange->getResult(0));
 }
 
-/// Whether the encoding pays for `op`; it is gone then.
-bool Encoder::encode(Operation &op) {
+/// How `op` is encoded; it is gone then.
+std::optional<WireEncoding> Encoder::encode(Operation &op) {
   Value input = op.getOperand(0), result;
-  ArrayRef<int64_t> shape = tensorType(input).getShape();
+  SmallVector<int64_t> block(tensorType(input).getShape());
   b.setInsertionPoint(&op);
-  SmallVector<int64_t> block(shape);
-  if (auto exchange = dyn_cast<AllGatherOp>(op); exchange && isWorthwhile(block)) {
-    result = gather(input, placeOf(exchange, exchange.getDim()));
+  std::optional<WireEncoding> as;
+  if (auto exchange = dyn_cast<AllGatherOp>(op)) {
+    if ((as = encodingOf(block)))
+      result = gather(input, placeOf(exchange, exchange.getDim()), *as);
   } else if (auto exchange = dyn_cast<ReduceScatterOp>(op)) {
     Place place = placeOf(exchange, exchange.getDim());
     block[place.dim] /= place.ranks;
-    if (isWorthwhile(block))
-      result = reduceScatter(input, place);
+    if ((as = encodingOf(block)))
+      result = reduceScatter(input, place, *as);
   } else if (auto exchange = dyn_cast<AllReduceOp>(op)) {
     const int64_t ranks = exchange.getRanks();
     const auto *divided = llvm::find_if(block, [&](int64_t extent) { return extent % ranks == 0; });
     if (divided == block.end())
-      return false;
+      return std::nullopt;
     Place place = placeOf(exchange, divided - block.begin());
     block[place.dim] /= ranks;
-    if (isWorthwhile(block))
-      result = gather(reduceScatter(input, place), place);
+    if ((as = encodingOf(block)))
+      result = gather(reduceScatter(input, place, *as), place, *as);
   }
-  if (!result)
-    return false;
-  op.getResult(0).replaceAllUsesWith(result);
-  op.erase();
-  return true;
+  if (as) {
+    op.getResult(0).replaceAllUsesWith(result);
+    op.erase();
+  }
+  return as;
 }
 
 static double bytesOf(func::FuncOp function) {
@@ -232,19 +236,23 @@ static double bytesOf(func::FuncOp function) {
 
 void Encoder::run() {
   const double before = bytesOf(function);
-  int64_t encoded = 0, kept = 0;
+  int64_t encoded = 0, kept = 0, shortRows = 0;
   // Decided before any is encoded: the sums that an encoding adds are no statistics.
   SmallVector<std::pair<Operation *, bool>> exchanges;
   for (Operation &op : function.getBody().front())
     if (isa<AllGatherOp, ReduceScatterOp, AllReduceOp>(op))
       exchanges.push_back({&op, mayBeEncoded(&op)});
-  for (auto [exchange, may] : exchanges)
-    ++(may && encode(*exchange) ? encoded : kept);
-  if (encoded + kept == 0)
+  for (auto [exchange, may] : exchanges) {
+    std::optional<WireEncoding> as = may ? encode(*exchange) : std::nullopt;
+    ++(!as ? kept : *as == encoding ? encoded : shortRows);
+  }
+  if (encoded + shortRows + kept == 0)
     return;
+  const std::string ofShortRows =
+      shortRows ? ", " + std::to_string(shortRows) + " of short rows carry bf16" : std::string();
   mlir::emitRemark(function.getLoc())
       << "@" << function.getName() << ": " << encoded << " exchanges carry "
-      << stringifyWireEncoding(encoding) << ", " << kept
+      << stringifyWireEncoding(encoding) << ofShortRows << ", " << kept
       << " are as they were: " << static_cast<int64_t>(bytesOf(function))
       << " bytes sent per rank and call instead of " << static_cast<int64_t>(before);
 }

@@ -48,6 +48,9 @@ TO_NEAREST = {"f32": lambda values: np.asarray(values, np.float32), "bf16": bf16
 AT_RANDOM = {"bf16": bf16_at_random, "int8": int8_at_random}
 
 
+SHORT_ROW = 4  # elements, of which int8 with its scale takes no fewer bytes than bf16
+
+
 class Exchanges:
     """The exchanges of a function's runs. Where it makes gradients, `step` counts its runs from 1, and reductions round
     at random."""
@@ -61,7 +64,7 @@ class Exchanges:
 
     def gather(self, blocks):
         """[p, rows, columns], a block of each rank."""
-        return TO_NEAREST[self.encoding](blocks)
+        return TO_NEAREST[self._encoding(blocks)](blocks)
 
     def reduce(self, parts):
         """[p, p, rows, columns], the parts of each rank -> [p, rows, columns], added in the order of the ranks."""
@@ -77,11 +80,15 @@ class Exchanges:
         blocks = self.reduce(parts.reshape(ranks, ranks, rows // ranks, columns))
         return self.gather(blocks).reshape(rows, columns)
 
+    def _encoding(self, blocks):
+        return "bf16" if self.encoding == "int8" and blocks.shape[-1] <= SHORT_ROW else self.encoding
+
     def _decoded(self, rank, part):
-        if self.step is None or self.encoding == "f32":
-            return TO_NEAREST[self.encoding](part)
+        encoding = self._encoding(part)
+        if self.step is None or encoding == "f32":
+            return TO_NEAREST[encoding](part)
         index = np.arange(rank * part.size, (rank + 1) * part.size, dtype=np.uint64)
         mask = np.uint64(philox.MASK32)
         counter = (index & mask, index >> np.uint64(32), np.uint64(self.step), np.uint64(self.site))
         words = philox.philox(counter, self.key)[0].astype(np.uint32).reshape(part.shape)
-        return AT_RANDOM[self.encoding](part, words)
+        return AT_RANDOM[encoding](part, words)

@@ -23,13 +23,13 @@ import example_runs
 import philox
 import reference
 import safetensors
-from encoded import Exchanges
+from encoded import SHORT_ROW, Exchanges
 from harness import (TOLERANCE, check, check_close, data, double, losses, prepared, steps, strategy_flags, train_flags,
                      without_times)
 from reference import Network
 from step_cases import flags_of, network_of
 
-BATCH, STEPS, SEED = 16, 5, 7
+BATCH, STEPS, SEED, WIDTH = 16, 5, 7, 32
 RATE, LOSS = 0.1, "cross-entropy"
 ENCODINGS = ("bf16", "int8")
 DISTRIBUTIONS = tuple(itertools.product(("phantom", "tensor", "megatron"), (2, 4)))
@@ -89,8 +89,12 @@ class EncodedNetwork(Network):
         return self._gather(back) if exchange == "gather" else back
 
 
-def encoded_network(strategy, ranks, encoding, seed=0):
-    network = network_of(strategy, ranks, kind=EncodedNetwork)
+def widths_of(outputs):
+    return WIDTH, WIDTH, WIDTH, outputs
+
+
+def encoded_network(strategy, ranks, encoding, seed=0, outputs=WIDTH):
+    network = network_of(strategy, ranks, widths_of(outputs), kind=EncodedNetwork)
     network.strategy, network.exchanges = strategy, Exchanges(encoding, seed)
     return network
 
@@ -132,10 +136,10 @@ def results_of(network, parameters, x, t, parts=1):
 
 
 @functools.cache
-def expected_results(strategy, ranks, encoding, parts=1):
+def expected_results(strategy, ranks, encoding, parts=1, outputs=WIDTH):
     """(seed, results) of the first data on which no rounding depends on last bits."""
     for seed in range(100):
-        rng, network = np.random.default_rng(seed), encoded_network(strategy, ranks, encoding, SEED)
+        rng, network = np.random.default_rng(seed), encoded_network(strategy, ranks, encoding, SEED, outputs)
         parameters = network.random_parameters(rng, np.float32)
         x, t = data(rng, network, BATCH, LOSS)
         results = results_of(network, parameters, x, t, parts)
@@ -147,10 +151,10 @@ def expected_results(strategy, ranks, encoding, parts=1):
 
 
 @contextlib.contextmanager
-def encoded_case(options, strategy, ranks, encoding, parts=1):
+def encoded_case(options, strategy, ranks, encoding, parts=1, outputs=WIDTH):
     """(scratch, flags of train, results)"""
-    seed, results = expected_results(strategy, ranks, encoding, parts)
-    network = network_of(strategy, ranks)
+    seed, results = expected_results(strategy, ranks, encoding, parts, outputs)
+    network = network_of(strategy, ranks, widths_of(outputs))
     with prepared(options, network, LOSS, BATCH, seed) as (scratch, *_):
         flags = ["model.onnx", *flags_of(network, strategy), "--seed", SEED, "--exchange-encoding", encoding]
         yield scratch, flags, results
@@ -161,11 +165,11 @@ def check_steps(log, results):
     check_close("norms", [record["grad_norm"] for record in steps(log)], results.norms)
 
 
-def training(strategy, ranks, encoding):
+def training(strategy, ranks, encoding, outputs=WIDTH):
     """Losses, norms, the first gradients, and an evaluation, whose reductions round to nearest."""
 
     def run(options):
-        with encoded_case(options, strategy, ranks, encoding) as (scratch, flags, results):
+        with encoded_case(options, strategy, ranks, encoding, outputs=outputs) as (scratch, flags, results):
             scratch.run("train", *flags, *TRAIN, "--dump-gradients", "g.safetensors", "--eval-inputs", "x.npy",
                         "--eval-targets", "t.npy", "--summary", "summary.json")
             check_steps(scratch.log(), results)
@@ -283,6 +287,9 @@ def cases(options):
         yield f"encoding/odd-rows-{encoding}", odd_rows(encoding)
     for ranks in (2, 4):
         yield f"encoding/traffic-p{ranks}", traffic(ranks)
+    # Each rank has 2 of 8 outputs, or of each sample sums of 4.
+    for strategy, outputs in (("phantom", 8), ("tensor", SHORT_ROW), ("megatron", SHORT_ROW)):
+        yield f"encoding/short-rows-{strategy}", training(strategy, 4, "int8", outputs)
     yield "encoding/accumulated", accumulation
     if not options.sanitize:
         yield from example_runs.cases("encoding/examples", "--exchange-encoding", "int8")

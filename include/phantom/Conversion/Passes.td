@@ -59,11 +59,11 @@ def PhantomEncodeExchanges : Pass<"phantom-encode-exchanges", "::mlir::ModuleOp"
 
     | bytes that each rank sends, of blocks of r rows and c columns | f32 | bf16 | int8 |
     | --- | --- | --- | --- |
-    | `all_gather`, `reduce_scatter` | 4(p−1)rc | 2(p−1)rc | (p−1)r(c + 4) |
+    | `all_gather`, `reduce_scatter` | 4(p−1)rc | 2(p−1)rc | (p−1)r(c + 4), or 2(p−1)rc where c ≤ 4 |
 
     In a function that makes gradients, what is summed is rounded stochastically, and the function gets the scalar arguments `dropout_key` and
     `step` where it lacks them; `site` counts from 2³¹, to draw other bits than dropout. All else is rounded to the nearest. Scalars and vectors, statistics of normalisations and softmax, and
-    sums of parameters' gradients keep f32, and so does what would not become smaller. A remark per function says how many exchanges are encoded,
+    sums of parameters' gradients keep f32. Rows of 4 elements or fewer are bf16 under `int8`, too: with the scales, bytes would be no fewer. A remark per function says how many exchanges are encoded,
     how many are not, and the bytes that a rank sends for all of them, before and after.
 
     ```mlir
