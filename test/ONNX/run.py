@@ -75,7 +75,7 @@ def run_data_set(tool, case, inputs, outputs, folder):
         flags["--constants" if name in case.constants else "--inputs"].append(f"{name}={path}")
     files = {name: os.path.join(folder, f"output_{number}.npy") for number, name in enumerate(outputs)}
     flags["--outputs"] = [f"{name}={path}" for name, path in files.items()]
-    command = [tool, "infer", case.path, "--bind", "none"]
+    command = [tool, "infer", case.model_file(folder), "--bind", "none"]
     for flag, values in flags.items():
         command += [flag, ",".join(values)]
     try:
