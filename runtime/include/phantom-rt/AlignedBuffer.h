@@ -13,14 +13,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 
 namespace phantom::rt {
 
 /// Zeroed memory, aligned for vectors and cache lines (large ones for huge
 /// pages). The calling thread touches it first, so that it lies in the memory
-/// of that thread's NUMA node.
+/// of that thread's NUMA node. Large ones are not in the heap: they leave no
+/// holes there, and the system has them back at once.
 class AlignedBuffer {
 public:
   static constexpr size_t alignment = 64;
@@ -33,8 +33,14 @@ public:
 
 private:
   struct Free {
-    void operator()(std::byte *pointer) const { std::free(pointer); }
+    Free() : mapped(0) {}
+    explicit Free(int64_t mapped) : mapped(mapped) {}
+
+    int64_t mapped; ///< bytes; 0: in the heap
+    void operator()(std::byte *pointer) const;
   };
+  static llvm::Expected<AlignedBuffer> map(int64_t bytes);
+
   std::unique_ptr<std::byte, Free> memory;
   int64_t bytes = 0;
 };

@@ -65,6 +65,7 @@ private:
   RankBindings bindings;
   Communicator &communicator;
   std::unique_ptr<Commands> commands;
+  bool hasRun = false;
 };
 
 } // namespace phantom::rt

@@ -10,7 +10,6 @@
 
 #include "Gemm.h"
 
-#include "SmallBlocks.h"
 #include "phantom-rt/AlignedBuffer.h"
 #include "phantom-rt/Error.h"
 
@@ -78,7 +77,6 @@ GemmWorkspace GemmPlan::workspace() const {
 Error GemmPlan::finish() {
   if (!implementation)
     return Error::success();
-  reserveSmallBlocks();
   Implementation &all = *implementation;
   Expected<AlignedBuffer> scratch = AlignedBuffer::create(workspace().scratch);
   if (!scratch)

@@ -9,6 +9,7 @@
 #include "phantom-rt/RankExecutor.h"
 
 #include "Gemm.h"
+#include "SmallBlocks.h"
 #include "phantom-rt/Error.h"
 #include "llvm/Support/ErrorHandling.h"
 
@@ -123,6 +124,9 @@ Error RankExecutor::runCommand(size_t index) {
 }
 
 Error RankExecutor::run() {
+  if (!hasRun)
+    reserveSmallBlocks();
+  hasRun = true;
   std::atomic<const Command *> &present = communicator.position.command;
   for (size_t i = 0; i < commands->list.size(); ++i) {
     present.store(&function.commands[i], std::memory_order_relaxed);
