@@ -17,9 +17,9 @@ RANKS = 4
 
 TASKS = {
     "digits": dict(model="digits.onnx", inputs="images", targets="labels", loss="cross-entropy",
-                   learning_rate=0.002, schedule="cosine", steps=600),
+                   optimizer="adamw", learning_rate=0.002, weight_decay=1, schedule="cosine", warmup=0.1, steps=600),
     "teacher": dict(model="teacher.onnx", inputs="inputs", targets="targets", loss="mse",
-                    learning_rate=0.003, schedule="constant", steps=4000),
+                    optimizer="adam", learning_rate=0.005, weight_decay=0, schedule="wsd", warmup=0.05, steps=4000),
 }
 # (task, strategy, ghost width)
 RUNS = [
@@ -38,8 +38,9 @@ def command(phantom_run, name, strategy, ghost_width, output):
         phantom_run, "train", os.path.join(folder, task["model"]), "--strategy", strategy, "--ranks", str(RANKS),
         "--inputs", data("train", "inputs"), "--targets", data("train", "targets"),
         "--eval-inputs", data("test", "inputs"), "--eval-targets", data("test", "targets"),
-        "--loss", task["loss"], "--optimizer", "adam", "--learning-rate", str(task["learning_rate"]),
-        "--schedule", task["schedule"], "--batch-size", "64", "--steps", str(task["steps"]), "--seed", "0",
+        "--loss", task["loss"], "--optimizer", task["optimizer"], "--learning-rate", str(task["learning_rate"]),
+        "--weight-decay", str(task["weight_decay"]), "--schedule", task["schedule"], "--warmup", str(task["warmup"]),
+        "--batch-size", "64", "--steps", str(task["steps"]), "--seed", "0",
         "--log", output + ".jsonl", "--summary", output + ".json",
     ]
     return arguments + (["--ghost-width", str(ghost_width)] if ghost_width is not None else [])
@@ -62,7 +63,7 @@ def row(name, strategy, ghost_width, summary):
         name, f"{label} p={RANKS}", f"{summary['parameters']:,}",
         scaled(summary["formula_flops_per_step"], "flop"), scaled(summary["comm_bytes_per_step"], "B"),
         scaled(summary["step_seconds_median"], "s"), scaled(summary["model_energy_joules"], "J"),
-        f"{summary['eval_loss']:.4f}", "-" if accuracy is None else f"{100 * accuracy:.1f} %",
+        f"{summary['eval_loss']:.3g}", "-" if accuracy is None else f"{100 * accuracy:.1f} %",
     ]
 
 

@@ -30,7 +30,7 @@ RANKS = 4
 GHOSTS = (0, 1, 2, 4, 8, WIDTH // RANKS)
 LOW_RANK = 24  # 2·64·24 = 64·64/4 + 4·8·64, the weights of a phantom layer with k=8, p=4
 NARROW = 56  # 2·56² + 23·56 + 4 parameters, next to those of phantom k=8
-RATE, BATCH = 0.003, 64
+RATE, BATCH, WARMUP = 0.005, 64, 0.05
 
 
 def save(path, widths):
@@ -63,9 +63,9 @@ def run(arguments, folder, name, model, flags, seed):
     command = [os.path.join(arguments.tools_dir, "phantom-run"), "train", model, *flags, "--init", "random", "--inputs",
                data("train_inputs.npy"), "--targets", data("train_targets.npy"), "--eval-inputs",
                data("test_inputs.npy"), "--eval-targets", data("test_targets.npy"), "--loss", "mse", "--optimizer",
-               "adam", "--learning-rate", RATE, "--schedule", "cosine", "--batch-size", BATCH, "--steps",
-               arguments.steps, "--seed", seed, "--eval-every", arguments.eval_every, "--log", log, "--summary",
-               summary, "--bind", "none", "--quiet"]
+               "adam", "--learning-rate", RATE, "--schedule", "wsd", "--warmup", WARMUP, "--batch-size", BATCH,
+               "--steps", arguments.steps, "--seed", seed, "--eval-every", arguments.eval_every, "--log", log,
+               "--summary", summary, "--bind", "none", "--quiet"]
     process = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if process.returncode:
         sys.exit(f"compare.py: {' '.join(map(str, command))}\n{process.stderr.strip()}")
@@ -99,7 +99,7 @@ def show(line, seeds):
     if "steps" in line:
         target = f"{line['steps']:7.0f}  {line['joules']:7.2f} J"
     print(f"{line['name']:18}  {line['parameters']:10,}  {line['flops'] / 1e6:10.3f}  {line['bytes']:10,}  "
-          f"{line['loss']:8.4f} ({line['least']:.4f}-{line['most']:.4f})  {target}", flush=True)
+          f"{line['loss']:8.5f} ({line['least']:.5f}-{line['most']:.5f})  {target}", flush=True)
 
 
 def main():
@@ -114,7 +114,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.steps % arguments.eval_every:
         parser.error("--eval-every must divide --steps: the last step is evaluated")
-    print(f"{'':18}  parameters  Mflop/step  bytes/step  held-out loss (least-most)  to a loss of {arguments.target}: "
+    print(f"{'':18}  parameters  Mflop/step  bytes/step  held-out loss (least-most)   to a loss of {arguments.target}: "
           "steps, energy")
     lines = []
     with tempfile.TemporaryDirectory(prefix="phantom-teacher-") as folder:

@@ -19,6 +19,7 @@ SUITE = ("accumulation/*", "clipping/*", "determinism/*", "digits/*", "dropout/*
 SKIPS = (
     ("sim", "*", "teacher/*", "thousands of steps take too long on the double"),
     ("sim", "*", "digits/*", "thousands of steps take too long on the double"),
+    ("sim", "*", "*/examples-*", "thousands of steps take too long on the double"),
 )
 
 # Flags that other devices refuse, with the value where only that one is refused.
