@@ -103,6 +103,7 @@ Error RankExecutor::bind() {
       commands->list.push_back(BoundWait{exchangeOf(std::get<ExchangeWaitCommand>(command).exchange)});
     }
   }
+  reserveSmallBlocks();
   return commands->gemms.finish();
 }
 
@@ -124,7 +125,7 @@ Error RankExecutor::runCommand(size_t index) {
 }
 
 Error RankExecutor::run() {
-  if (!hasRun)
+  if (!hasRun) // once more: the leader's thread has done other things since
     reserveSmallBlocks();
   hasRun = true;
   std::atomic<const Command *> &present = communicator.position.command;
