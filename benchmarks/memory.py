@@ -20,19 +20,20 @@ import zero_model
 
 LAYERS, TINY = 4, 64
 MIB = 1 << 20
-PARTS = ("parameters", "optimizer", "activations", "windows")
+PARTS = {"parameters": "parameters", "optimizer": "optimizer", "activations": "activations",
+         "gemm_workspace": "workspace", "windows": "windows"}  # as in summaries and here
 RULES = {"sgd": ["--optimizer", "sgd"], "adam": ["--optimizer", "adam"]}
 for name, flags in {"clipped": ["--clip-norm", "1"], "accumulated": ["--accumulate", "4"],
                     "recomputed": ["--recompute-activations"]}.items():
     RULES[f"adam-{name}"] = RULES["adam"] + flags
 
 
-def summary(options, folder, p, strategy, rule):
+def summary(options, folder, batch, p, strategy, rule):
     """What a short run says about its memory."""
     ghosts = ["--ghost-width", str(options.ghost_width)] if strategy == "phantom" else []
     command = [os.path.join(options.bin_dir, "phantom-run"), "train", "model.onnx", "--strategy", strategy, "--ranks",
                str(p), *ghosts, "--init", "random", "--inputs", "x.npy", "--targets", "x.npy", "--loss", "mse",
-               *RULES[rule], "--learning-rate", "0.001", "--batch-size", str(options.batch), "--steps",
+               *RULES[rule], "--learning-rate", "0.001", "--batch-size", str(batch), "--steps",
                str(options.steps), "--quiet", "--summary", "summary.json"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if run.returncode:
@@ -46,28 +47,29 @@ def save(folder, width, batch):
     np.save(os.path.join(folder, "x.npy"), np.random.default_rng(0).standard_normal((batch, width)).astype(np.float32))
 
 
-def measure(options, folder, width, p, strategy, rule, rest):
+def measure(options, folder, width, batch, p, strategy, rule, rest):
     """One row. `rest` has what a process needs that trains a tiny model in the same way."""
-    told = summary(options, folder, p, strategy, rule)
+    told = summary(options, folder, batch, p, strategy, rule)
     predicted, peak = told["predicted_memory_bytes"], told["peak_memory_bytes"]
-    return dict(n=width, p=p, strategy=strategy, rule=rule, **{part: predicted[part] for part in PARTS}, rest=rest,
+    return dict(n=width, B=batch, p=p, strategy=strategy, rule=rule,
+                **{name: predicted[part] for part, name in PARTS.items()}, rest=rest,
                 predicted=predicted["total"] + rest, peak=peak, ratio=peak / (predicted["total"] + rest))
 
 
-def at_rest(options, p, strategy, rule):
+def at_rest(options, batch, p, strategy, rule):
     with tempfile.TemporaryDirectory(prefix="phantom-memory-") as folder:
-        save(folder, TINY, options.batch)
-        told = summary(options, folder, p, strategy, rule)
+        save(folder, TINY, batch)
+        told = summary(options, folder, batch, p, strategy, rule)
         return told["peak_memory_bytes"] - told["predicted_memory_bytes"]["total"]
 
 
-def show(row, batch, header):
-    columns = (*PARTS, "rest", "predicted", "peak")
+def show(row, header):
+    columns = (*PARTS.values(), "rest", "predicted", "peak")
     if header:
-        print(f"MiB; n = {TINY} for the process at rest, B = {batch}, {LAYERS} layers")
-        print(f"{'n':>5} {'p':>2}  {'strategy':<9} {'rule':<16} " + " ".join(f"{name:>11}" for name in columns)
+        print(f"MiB; n = {TINY} for the process at rest, {LAYERS} layers")
+        print(f"{'n':>5} {'B':>5} {'p':>2}  {'strategy':<9} {'rule':<16} " + " ".join(f"{name:>11}" for name in columns)
               + f" {'peak/pred.':>10}")
-    print(f"{row['n']:>5} {row['p']:>2}  {row['strategy']:<9} {row['rule']:<16} "
+    print(f"{row['n']:>5} {row['B']:>5} {row['p']:>2}  {row['strategy']:<9} {row['rule']:<16} "
           + " ".join(f"{row[name] / MIB:>11.1f}" for name in columns) + f" {row['ratio']:>10.3f}", flush=True)
 
 
@@ -75,11 +77,11 @@ def main():
     numbers, words = lambda text: [int(word) for word in text.split(",")], lambda text: text.split(",")
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin-dir", required=True)
-    parser.add_argument("--widths", type=numbers, default=[2048, 4096])
-    parser.add_argument("--ranks", type=numbers, default=[2, 4])
+    parser.add_argument("--widths", type=numbers, default=[1024, 2048])
+    parser.add_argument("--ranks", type=numbers, default=[1, 2, 4])
     parser.add_argument("--strategies", type=words, default=["phantom", "tensor"])
     parser.add_argument("--rules", type=words, default=list(RULES), help=f"of {', '.join(RULES)}")
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batches", type=numbers, default=[64, 1024])
     parser.add_argument("--ghost-width", type=int, default=8)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--json", help="write the rows to this file too")
@@ -87,15 +89,15 @@ def main():
     if unknown := set(options.rules) - set(RULES):
         parser.error(f"--rules: unknown {', '.join(sorted(unknown))}; there are {', '.join(RULES)}")
     options.bin_dir = os.path.abspath(options.bin_dir)
-    cases = list(itertools.product(options.ranks, options.strategies, options.rules))
+    cases = list(itertools.product(options.batches, options.ranks, options.strategies, options.rules))
     rest = {case: at_rest(options, *case) for case in cases}
     rows = []
     for width in options.widths:
         with tempfile.TemporaryDirectory(prefix="phantom-memory-") as folder:
-            save(folder, width, options.batch)
+            save(folder, width, max(options.batches))
             for case in cases:
                 rows.append(measure(options, folder, width, *case, rest[case]))
-                show(rows[-1], options.batch, header=len(rows) == 1)
+                show(rows[-1], header=len(rows) == 1)
     if options.json:
         with open(options.json, "w") as file:
             json.dump(rows, file, indent=1)
