@@ -43,13 +43,7 @@ void replaceWithGemm(PatternRewriter &rewriter, Operation *op, Value old, GemmOp
     fused->setLoc(rewriter.getFusedLoc({gemm.getLoc(), op->getLoc()}));
     change(fused);
   });
-  Value result = fused.getResult();
-  if (auto expand = old.getDefiningOp<tensor::ExpandShapeOp>()) {
-    IRMapping mapping;
-    mapping.map(expand.getSrc(), result);
-    result = rewriter.clone(*expand, mapping)->getResult(0);
-  }
-  rewriter.replaceOp(op, result);
+  rewriter.replaceOp(op, reshapedLike(rewriter, gemm, old, fused.getResult()));
 }
 
 /// addf(gemm, broadcast(vector along the last dimension)), in either order.

@@ -111,7 +111,7 @@ private:
       ++sums;
       bytes += size;
     }
-    rewriter.replaceOp(op, reshaped(backward, op.getCotangent(), fused.getResult()));
+    rewriter.replaceOp(op, reshapedLike(rewriter, backward, op.getCotangent(), fused.getResult()));
   }
 
   /// The aux of `forward`, whose activation (or, of relu, epilogue) `op` is the gradient of; null where the
@@ -158,15 +158,6 @@ private:
     rewriter.replaceAllUsesWith(forward.getResult(), kept.getResult());
     rewriter.eraseOp(forward);
     return kept;
-  }
-
-  /// `result` in the shape that `old`, the result of `gemm` or a reshape of it, had.
-  Value reshaped(GemmOp gemm, Value old, Value result) {
-    if (old == gemm.getResult())
-      return result;
-    IRMapping mapping;
-    mapping.map(gemm.getResult(), result);
-    return rewriter.clone(*old.getDefiningOp(), mapping)->getResult(0);
   }
 
   func::FuncOp function;

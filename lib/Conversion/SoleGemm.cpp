@@ -24,3 +24,11 @@ GemmOp mlir::phantom::soleGemm(Value value) {
   GemmOp gemm = gemmOf(value);
   return gemm && value.hasOneUse() && gemm.getResult().hasOneUse() ? gemm : GemmOp();
 }
+
+Value mlir::phantom::reshapedLike(OpBuilder &builder, GemmOp gemm, Value value, Value product) {
+  if (value == gemm.getResult())
+    return product;
+  IRMapping mapping;
+  mapping.map(gemm.getResult(), product);
+  return builder.clone(*value.getDefiningOp(), mapping)->getResult(0);
+}

@@ -20,6 +20,10 @@ GemmOp gemmOf(Value value);
 /// too.
 GemmOp soleGemm(Value value);
 
+/// `product`, which stands for the result of `gemm`, in the shape of `value`: that result, or one reshape of
+/// it.
+Value reshapedLike(OpBuilder &builder, GemmOp gemm, Value value, Value product);
+
 } // namespace mlir::phantom
 
 #endif // PHANTOM_LIB_CONVERSION_SOLEGEMM_H
