@@ -59,15 +59,16 @@ def bare_seconds(options, shapes):
 
 
 def update_seconds(folder):
-    """Of rank 0 in each traced step but the first: the kernels behind its last GEMM and exchange, which are the gradient
-    norm and the optimizer's update."""
+    """Of rank 0 in each traced step but the first: the kernels at parameters, which update them and add up the norms of their
+    gradients."""
     with open(os.path.join(folder, "trace.json")) as file:
-        events = [e for e in json.load(file)["traceEvents"] if e.get("ph") == "X" and e["tid"] == 0]
+        events = [e for e in json.load(file)["traceEvents"] if e["ph"] == "X" and e["cat"] != "run" and e["pid"] == 0]
     seconds = []
     for event in events:
         if event["args"]["command"] == 0:
             seconds.append(0)
-        seconds[-1] = seconds[-1] + 1e-6 * event["dur"] if event["cat"] == "kernel" else 0
+        if event["cat"] == "kernel" and event["args"]["location"].endswith((".weight", ".bias")):
+            seconds[-1] += 1e-6 * event["dur"]
     return seconds[1:]
 
 
