@@ -16,8 +16,9 @@
 // the sum of the median times of each GEMM by the kernel that is fastest for it.
 //
 // With `kernels`, prints a line for each GEMM instead: its shape and the median
-// microseconds of each kernel, and of two that do not prepare B at each run:
-// oneDNN's matmul on packed weights, and OpenBLAS on transposed ones.
+// microseconds of each kernel, of two that do not prepare B at each run (oneDNN's
+// matmul on packed weights, and OpenBLAS on transposed ones), and of the pass that
+// adds a bias and applies relu behind a kernel that cannot.
 //
 //===----------------------------------------------------------------------===//
 
@@ -44,10 +45,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-enum Kernel { Matmul, Packing, Sgemm, OpenBlas, Packed, Transposed, KernelCount };
+enum Kernel { Matmul, Packing, Sgemm, OpenBlas, Packed, Transposed, Finish, KernelCount };
 constexpr int stepKernels = Packed; ///< those before it are for weights that change at each step
-constexpr std::array<const char *, KernelCount> kernelNames = {"matmul",   "packing", "sgemm",
-                                                               "openblas", "packed",  "transposed"};
+constexpr std::array<const char *, KernelCount> kernelNames = {"matmul", "packing",    "sgemm", "openblas",
+                                                               "packed", "transposed", "finish"};
 
 struct Shape {
   int64_t m, n, k;
@@ -65,7 +66,8 @@ private:
   Shape shape;
   dnnl::matmul plain, packed;
   dnnl::reorder pack;
-  dnnl::memory a, b, c, packedB, transposedB;
+  dnnl::binary finish;
+  dnnl::memory a, b, c, packedB, transposedB, bias;
 };
 
 dnnl::memory::desc matrix(int64_t rows, int64_t columns, bool transposed) {
@@ -93,6 +95,13 @@ Gemm::Gemm(const Shape &shape, const dnnl::engine &engine)
   packedB = dnnl::memory(desc.weights_desc(), engine);
   pack = dnnl::reorder(b, packedB);
   transposedB = filled(matrix(shape.k, shape.n, !shape.transB), engine);
+  bias = filled(matrix(1, shape.n, false), engine);
+  dnnl::post_ops operations;
+  operations.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(operations);
+  const dnnl::binary::desc add(dnnl::algorithm::binary_add, c.get_desc(), bias.get_desc(), c.get_desc());
+  finish = dnnl::binary({add, attributes, engine});
 }
 
 void Gemm::run(Kernel kernel, dnnl::stream &stream) {
@@ -123,6 +132,9 @@ void Gemm::run(Kernel kernel, dnnl::stream &stream) {
     return;
   case Transposed:
     openBlas(static_cast<float *>(transposedB.get_data_handle()), !transB);
+    return;
+  case Finish:
+    finish.execute(stream, {{DNNL_ARG_SRC_0, c}, {DNNL_ARG_SRC_1, bias}, {DNNL_ARG_DST, c}});
     return;
   case KernelCount:
     return;

@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double secondsPerKernel = 0.02;
 constexpr int64_t leastRuns = 3;
 /// Operands take turns among copies of this size together, so that they are no warmer than those of a step.
-constexpr int64_t bytesOfCopies = int64_t(32) << 20;
+constexpr int64_t bytesOfCopies = int64_t(64) << 20;
 /// The call that adds the bias inside is kept unless another one is clearly faster.
 constexpr double preference = 1.03;
 
