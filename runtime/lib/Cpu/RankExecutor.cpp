@@ -125,12 +125,11 @@ Error RankExecutor::runCommand(size_t index) {
 }
 
 Error RankExecutor::run() {
-  if (!hasRun) // once more: the leader's thread has done other things since
-    reserveSmallBlocks();
-  hasRun = true;
   std::atomic<const Command *> &present = communicator.position.command;
   for (size_t i = 0; i < commands->list.size(); ++i) {
     present.store(&function.commands[i], std::memory_order_relaxed);
+    if (!hasRun) // again and again: libraries compile their code in the first run, and that takes small blocks
+      reserveSmallBlocks();
     if (!timings) {
       if (Error error = runCommand(i))
         return error;
@@ -143,6 +142,7 @@ Error RankExecutor::run() {
       return error;
   }
   present.store(nullptr, std::memory_order_relaxed);
+  hasRun = true;
   return Error::success();
 }
 
