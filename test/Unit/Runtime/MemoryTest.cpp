@@ -91,7 +91,7 @@ struct Bound {
 
 TEST(GemmWorkspace, OneBufferHoldsWidenedFactors) {
   std::vector<GemmCommand> gemms{gemmOf(8, 16, 32, false, true), gemmOf(16, 64, 32, true, false)};
-  EXPECT_EQ(Bound(gemms, GemmKernel::OneDnn).instance->gemmWorkspace().scratch, 0);
+  EXPECT_EQ(Bound(gemms, GemmKernel::OneDnnSgemm).instance->gemmWorkspace().scratch, 0);
   for (GemmCommand &gemm : gemms)
     gemm.factors = ElementType::BF16;
   const GemmWorkspace workspace = Bound(gemms, GemmKernel::OneDnnSgemm).instance->gemmWorkspace();
