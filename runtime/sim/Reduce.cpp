@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 namespace phantom::rt::sim {
 
@@ -50,16 +51,18 @@ struct BrainFloat {
 
 } // namespace
 
+/// Whole numbers wrap around.
 template <typename T> static T combine(int operation, T a, T b) {
+  using Wrapping = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
   switch (operation) {
   case Product:
-    return T(a * b);
+    return T(Wrapping(a) * Wrapping(b));
   case Maximum:
     return std::max(a, b);
   case Minimum:
     return std::min(a, b);
   default:
-    return T(a + b);
+    return T(Wrapping(a) + Wrapping(b));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <type_traits>
+#include <utility>
 
 using namespace phantom::rt::gpu;
 
@@ -56,7 +57,8 @@ struct World {
 struct FakeComm {
   World *world;
   int rank, ranks;
-  int64_t collectives = 0, windows = 0;
+  int64_t collectives = 0;
+  std::set<CommWindow> windows = {};
   bool aborted = false;
 };
 
@@ -67,6 +69,7 @@ struct State {
   std::map<std::string, int64_t> calls;
   std::set<FakeStream *> streams;
   std::map<std::string, std::unique_ptr<World>> worlds;
+  std::vector<std::unique_ptr<FakeComm>> aborted; ///< what is queued may refer to them
   std::vector<std::string> kernelNames;
   int64_t live = 0, ids = 0;
   double clock = 0;
@@ -420,19 +423,25 @@ static void setNccl(GpuApi &api, FakeGpu &fake){
                              return 0;
                            }) SET(ncclCommFinalize, [](Comm) { return 0; })
                     SET(ncclCommDestroy, [](Comm comm) { return take<FakeComm>(comm); })
-    // What is queued refers to it: it stays until the end of the process. Its windows end with it.
+    // Its windows end with it.
     SET(ncclCommAbort,
         [](Comm comm) {
-          state.live -= 1 + reinterpret_cast<FakeComm *>(comm)->windows;
-          return reinterpret_cast<FakeComm *>(comm)->aborted = true, 0;
+          auto *aborted = reinterpret_cast<FakeComm *>(comm);
+          for (CommWindow window : std::exchange(aborted->windows, {}))
+            take<int>(window);
+          aborted->aborted = true;
+          state.aborted.emplace_back(aborted);
+          --state.live;
+          return 0;
         }) SET(ncclMemAlloc, allocate)
         SET(ncclMemFree, release) SET(ncclCommWindowRegister,
                                       [](Comm comm, void *, size_t, CommWindow *window, int) {
-                                        ++reinterpret_cast<FakeComm *>(comm)->windows;
-                                        return give(window, 0);
+                                        give(window, 0);
+                                        reinterpret_cast<FakeComm *>(comm)->windows.insert(*window);
+                                        return 0;
                                       }) SET(ncclCommWindowDeregister,
                                              [](Comm comm, CommWindow window) {
-                                               --reinterpret_cast<FakeComm *>(comm)->windows;
+                                               reinterpret_cast<FakeComm *>(comm)->windows.erase(window);
                                                return take<int>(window);
                                              })
             SET(ncclAllGather,

@@ -70,9 +70,10 @@ TEST(ProcessGroup, CallsBringWhatTheySay) {
           std::vector<std::byte> mine = sampleBytes(group.rank(), bytes);
           std::copy(mine.begin(), mine.end(), parts.begin() + group.rank() * int64_t(bytes));
           ASSERT_SUCCESS(group.allGather(parts, "the parts"));
-          for (int64_t rank = 0; rank < size; ++rank)
-            EXPECT_EQ(
-                std::memcmp(parts.data() + size_t(rank) * bytes, sampleBytes(rank, bytes).data(), bytes), 0);
+          for (int64_t rank = 0; rank < size; ++rank) {
+            auto part = parts.begin() + rank * int64_t(bytes);
+            EXPECT_EQ(std::vector<std::byte>(part, part + int64_t(bytes)), sampleBytes(rank, bytes));
+          }
 
           std::map<int64_t, std::vector<std::byte>> gathered;
           auto place = [&](int64_t rank) { return gathered.emplace(rank, bytes).first->second.data(); };
