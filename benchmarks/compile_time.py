@@ -31,7 +31,7 @@ def seconds(command):
 
 def measure(options, layers):
     """The rows of one depth; they take turns with each other and with a process that does nothing."""
-    tool = os.path.join(options.bin_dir, "phantom-run")
+    tool = os.path.join(options.tools_dir, "phantom-run")
     with tempfile.TemporaryDirectory(prefix="phantom-compile-", dir=options.folder) as folder:
         zero_model.save_square(folder, options.width, layers)
         cases = [(p, strategy) for p in options.ranks for strategy in options.strategies]
@@ -63,7 +63,7 @@ def show(rows, header):
 def main():
     numbers = lambda text: [int(word) for word in text.split(",")]
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bin-dir", required=True)
+    parser.add_argument("--tools-dir", required=True)
     parser.add_argument("--layers", type=numbers, default=list(TARGETS))
     parser.add_argument("--ranks", type=numbers, default=[2, 64])
     parser.add_argument("--strategies", type=lambda text: text.split(","), default=["phantom", "tensor"])

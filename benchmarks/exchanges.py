@@ -30,12 +30,12 @@ def start(command, **options):
 
 
 def turn_of_ours(options):
-    return finish(start([os.path.join(options.bin_dir, "exchanges"), str(options.seconds)]))
+    return finish(start([os.path.join(options.tools_dir, "exchanges"), str(options.seconds)]))
 
 
 def turn_of_mpi(options):
     environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    return finish(start(["mpirun", "-np", "2", "--bind-to", "core", os.path.join(options.bin_dir, "exchanges_mpi"),
+    return finish(start(["mpirun", "-np", "2", "--bind-to", "core", os.path.join(options.tools_dir, "exchanges_mpi"),
                          str(options.seconds)], env=environment))
 
 
@@ -70,7 +70,7 @@ def show(rows):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bin-dir", required=True)
+    parser.add_argument("--tools-dir", required=True)
     parser.add_argument("--python", help="of a virtual environment with PyTorch; none: without gloo")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.2, help="of one contestant, kind and size in one round")

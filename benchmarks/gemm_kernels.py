@@ -15,7 +15,8 @@ import sys
 import step_time
 from training_runs import RANKS
 
-# What the runtime can choose from (GemmChoices.h), by the names of bare_gemm.
+# What the runtime can choose from (GemmChoices.h), by the names of bare_gemm. Packing at each step is not among it: it pays in
+# none of the shapes.
 CHOICES = {"matmul": "OneDnn", "sgemm": "OneDnnSgemm", "openblas": "OpenBlas"}
 # For weights that do not change.
 PREPARED = {"packed": "OneDnnPacked", "transposed": "OpenBlasTransposed"}
@@ -69,11 +70,10 @@ def main():
         print(f"{'m':>5} {'n':>5} {'k':>5}    {' '.join(f'{name:>10}' for name in NAMES)}  (GFLOP/s)")
     for (m, n, k, trans_a, trans_b), kernels in sorted(known.items(), key=lambda item: (item[0][3:], item[0][:3])):
         transposes = "nt"[trans_a] + "nt"[trans_b]
-        # Packing at each step is no choice of the runtime: it pays in none of the shapes.
-        choices = CHOICES | (PREPARED if trans_b else {"packed": PREPARED["packed"]})
         if options.table:
             print(f"GEMM({options.table}, {transposes}, {m}, {n}, {k}, {CHOICES[best(kernels)]})")
             if not trans_a:  # a forward product
+                choices = CHOICES | (PREPARED if trans_b else {"packed": PREPARED["packed"]})
                 print(f"GEMM({options.table}, {transposes}_constant, {m}, {n}, {k}, {choices[best_constant(kernels, choices)]})")
             continue
         rates = " ".join(f"{2e-3 * m * n * k / kernels[kernel]:>10.1f}" for kernel in NAMES)

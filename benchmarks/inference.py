@@ -74,12 +74,12 @@ class Contestant:
 def ours(options, folder, name, ranks, threads, batch, flags, **more):
     """A compiled model in a process."""
     compiled = os.path.join(folder, name.replace(" ", "-"))
-    command = [os.path.join(options.bin_dir, "phantom-run"), "compile", os.path.join(folder, "model.onnx"), "--ranks",
+    command = [os.path.join(options.tools_dir, "phantom-run"), "compile", os.path.join(folder, "model.onnx"), "--ranks",
                str(ranks), "--batch-size", str(batch), "--commands", "infer", "-o", compiled, *flags]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"inference: {' '.join(command)} failed:\n{run.stderr}")
-    return Contestant(name, folder, [os.path.join(options.bin_dir, "infer_loop"), compiled, str(threads)], **more)
+    return Contestant(name, folder, [os.path.join(options.tools_dir, "infer_loop"), compiled, str(threads)], **more)
 
 
 def phantom_flops_ratio(width, k):
@@ -141,7 +141,7 @@ def show(rows, header):
 def main():
     numbers = lambda text: [int(word) for word in text.split(",")]
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bin-dir", required=True)
+    parser.add_argument("--tools-dir", required=True)
     parser.add_argument("--python", required=True, help="of a virtual environment with onnxruntime")
     parser.add_argument("--widths", type=numbers, default=[512, 1024, 2048])
     parser.add_argument("--batches", type=numbers, default=[1, 64, 1024])

@@ -31,7 +31,7 @@ for name, flags in {"clipped": ["--clip-norm", "1"], "accumulated": ["--accumula
 def summary(options, folder, batch, p, strategy, rule):
     """What a short run says about its memory."""
     ghosts = ["--ghost-width", str(options.ghost_width)] if strategy == "phantom" else []
-    command = [os.path.join(options.bin_dir, "phantom-run"), "train", "model.onnx", "--strategy", strategy, "--ranks",
+    command = [os.path.join(options.tools_dir, "phantom-run"), "train", "model.onnx", "--strategy", strategy, "--ranks",
                str(p), *ghosts, "--init", "random", "--inputs", "x.npy", "--targets", "x.npy", "--loss", "mse",
                *RULES[rule], "--learning-rate", "0.001", "--batch-size", str(batch), "--steps",
                str(options.steps), "--quiet", "--summary", "summary.json"]
@@ -76,7 +76,7 @@ def show(row, header):
 def main():
     numbers, words = lambda text: [int(word) for word in text.split(",")], lambda text: text.split(",")
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bin-dir", required=True)
+    parser.add_argument("--tools-dir", required=True)
     parser.add_argument("--widths", type=numbers, default=[1024, 2048])
     parser.add_argument("--ranks", type=numbers, default=[1, 2, 4])
     parser.add_argument("--strategies", type=words, default=["phantom", "tensor"])
@@ -88,7 +88,7 @@ def main():
     options = parser.parse_args()
     if unknown := set(options.rules) - set(RULES):
         parser.error(f"--rules: unknown {', '.join(sorted(unknown))}; there are {', '.join(RULES)}")
-    options.bin_dir = os.path.abspath(options.bin_dir)
+    options.tools_dir = os.path.abspath(options.tools_dir)
     cases = list(itertools.product(options.batches, options.ranks, options.strategies, options.rules))
     rest = {case: at_rest(options, *case) for case in cases}
     rows = []
