@@ -31,6 +31,10 @@ class GpuCommunicator {
 public:
   virtual ~GpuCommunicator();
 
+  /// Meets the other ranks; to be called first, once, on all of them. After an error, only abort() may
+  /// follow.
+  virtual llvm::Error join() = 0;
+
   /// The rank's memory of all windows together. To be called once, on all ranks.
   virtual llvm::Expected<std::byte *> allocateWindows(int64_t bytes) = 0;
 
@@ -56,14 +60,13 @@ std::string describe(const Exchange &exchange);
 /// The id that the ranks of a new NCCL communicator share.
 llvm::Expected<UniqueId> createNcclId(const GpuApi &api);
 
-/// Joins the communicator; returns when all ranks have.
-llvm::Expected<std::unique_ptr<GpuCommunicator>> createNcclCommunicator(GpuRank &rank, const UniqueId &id);
+std::unique_ptr<GpuCommunicator> createNcclCommunicator(GpuRank &rank, const UniqueId &id);
 
 /// What the ranks on one GPU know of each other.
 class LoopbackGroup;
 std::shared_ptr<LoopbackGroup> createLoopbackGroup(int64_t ranks);
-llvm::Expected<std::unique_ptr<GpuCommunicator>>
-createLoopbackCommunicator(GpuRank &rank, std::shared_ptr<LoopbackGroup> group);
+std::unique_ptr<GpuCommunicator> createLoopbackCommunicator(GpuRank &rank,
+                                                            std::shared_ptr<LoopbackGroup> group);
 
 } // namespace phantom::rt::gpu
 

@@ -183,11 +183,14 @@ Expected<Owned<Event>> recordTime(const GpuApi &api, Stream stream) {
 } // namespace
 
 Error GpuExecutor::runTimed(function_ref<void()> whileRunning) {
-  // Nothing is queued: the event happens now.
+  // Nothing is queued: the event happens now, and before anything else on both streams.
   const auto origin = std::chrono::steady_clock::now();
   Expected<Owned<Event>> first = recordTime(api, rank.stream(StreamKind::Compute));
   if (!first)
     return first.takeError();
+  if (Error error = check(api.cudaStreamWaitEvent(rank.stream(StreamKind::Exchange), first->get(), 0),
+                          "waiting for the begin of '" + function.name + "'"))
+    return error;
   if (Error error = copyArguments())
     return error;
   std::vector<TimedCommand> timed(commands.size());

@@ -96,9 +96,9 @@ Error GpuRank::loadKernels() {
 Error GpuRank::createCommunicator() {
   if (program().exchanges.empty())
     return Error::success();
-  auto created = shared.loopback ? createLoopbackCommunicator(*this, shared.loopbackGroup)
-                                 : createNcclCommunicator(*this, shared.ncclId);
-  return std::move(created).moveInto(ends);
+  ends = shared.loopback ? createLoopbackCommunicator(*this, shared.loopbackGroup)
+                         : createNcclCommunicator(*this, shared.ncclId);
+  return ends->join();
 }
 
 Error GpuRank::allocateMemory() {
@@ -208,7 +208,7 @@ Error GpuRank::waitFor(StreamKind kind, function_ref<std::string()> where) {
 }
 
 Error GpuRank::fail(Error error) {
-  // The others first: to leave a communicator may take until all do.
+  // The others first: to leave a communicator may take until all do, and is an error of its own to them.
   std::string text = toString(std::move(error));
   const std::string name = nameInErrors();
   if (!StringRef(text).starts_with(name))

@@ -45,8 +45,7 @@ public:
   LoopbackCommunicator(GpuRank &rank, std::shared_ptr<LoopbackGroup> group)
       : rank(rank), api(rank.api()), group(std::move(group)) {}
 
-  Error createEvents();
-
+  Error join() override;
   Expected<std::byte *> allocateWindows(int64_t bytes) override;
   Error prepare(const BoundCollective &collective) override;
   Error enqueue(const BoundCollective &collective, Stream stream) override;
@@ -81,7 +80,8 @@ private:
 
 } // namespace
 
-Error LoopbackCommunicator::createEvents() {
+// Ranks see each other's events from the first meeting on.
+Error LoopbackCommunicator::join() {
   if (Error error = createEvent(api).moveInto(ready))
     return error;
   if (Error error = createEvent(api).moveInto(done))
@@ -207,12 +207,9 @@ Error LoopbackCommunicator::enqueue(const BoundCollective &collective, Stream st
               exchange);
 }
 
-Expected<std::unique_ptr<GpuCommunicator>> createLoopbackCommunicator(GpuRank &rank,
-                                                                      std::shared_ptr<LoopbackGroup> group) {
-  auto communicator = std::make_unique<LoopbackCommunicator>(rank, std::move(group));
-  if (Error error = communicator->createEvents())
-    return error;
-  return communicator;
+std::unique_ptr<GpuCommunicator> createLoopbackCommunicator(GpuRank &rank,
+                                                            std::shared_ptr<LoopbackGroup> group) {
+  return std::make_unique<LoopbackCommunicator>(rank, std::move(group));
 }
 
 } // namespace phantom::rt::gpu

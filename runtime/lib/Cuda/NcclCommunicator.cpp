@@ -58,11 +58,10 @@ namespace {
 /// Calls return before they are done, so that this thread can watch the deadline.
 class NcclCommunicator : public GpuCommunicator {
 public:
-  explicit NcclCommunicator(GpuRank &rank) : rank(rank), api(rank.api()) {}
+  NcclCommunicator(GpuRank &rank, const UniqueId &id) : rank(rank), api(rank.api()), id(id) {}
   ~NcclCommunicator() override;
 
-  Error join(const UniqueId &id);
-
+  Error join() override;
   Expected<std::byte *> allocateWindows(int64_t bytes) override;
   Error prepare(const BoundCollective &) override { return Error::success(); }
   Error enqueue(const BoundCollective &collective, Stream stream) override;
@@ -75,6 +74,7 @@ private:
 
   GpuRank &rank;
   const GpuApi &api;
+  const UniqueId id;
   Comm comm = nullptr;
   Owned<void *> memory;
   CommWindow window = nullptr;
@@ -108,7 +108,7 @@ static CommConfig initialConfig() {
   return config;
 }
 
-Error NcclCommunicator::join(const UniqueId &id) {
+Error NcclCommunicator::join() {
   CommConfig config = initialConfig();
   const int status =
       api.ncclCommInitRankConfig(&comm, int(rank.team().size()), id, int(rank.rank()), &config);
@@ -181,13 +181,8 @@ NcclCommunicator::~NcclCommunicator() {
   (void)api.ncclCommDestroy(comm);
 }
 
-Expected<std::unique_ptr<GpuCommunicator>> createNcclCommunicator(GpuRank &rank, const UniqueId &id) {
-  auto communicator = std::make_unique<NcclCommunicator>(rank);
-  if (Error error = communicator->join(id)) {
-    communicator->abort();
-    return error;
-  }
-  return communicator;
+std::unique_ptr<GpuCommunicator> createNcclCommunicator(GpuRank &rank, const UniqueId &id) {
+  return std::make_unique<NcclCommunicator>(rank, id);
 }
 
 } // namespace phantom::rt::gpu

@@ -166,8 +166,9 @@ void RankWriter::writeNames() {
 void RankWriter::writeTime(StringRef key, Clock::duration time) {
   const int64_t nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
   std::string text;
-  raw_string_ostream(text) << format("%lld.%03lld", (long long)(nanoseconds / 1000),
-                                     (long long)(nanoseconds % 1000));
+  raw_string_ostream(text) << (nanoseconds < 0 ? "-" : "")
+                           << format("%llu.%03llu", AbsoluteValue(nanoseconds) / 1000ull,
+                                     AbsoluteValue(nanoseconds) % 1000ull);
   json.attributeBegin(key);
   json.rawValue(text);
   json.attributeEnd();

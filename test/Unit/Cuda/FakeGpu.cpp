@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -51,6 +53,7 @@ struct Arrival {
 };
 struct World {
   int joined = 0;
+  bool left = false;                                 ///< a rank has aborted
   std::map<int64_t, std::map<int, Arrival>> arrived; ///< by number of the collective, then by rank
   std::set<int64_t> done;
 };
@@ -67,7 +70,7 @@ struct State {
   FakeGpu *fake = nullptr;
   std::map<std::string, std::pair<int64_t, int>> faults;
   std::map<std::string, int64_t> calls;
-  std::set<FakeStream *> streams;
+  std::multimap<int, FakeStream *> streams; ///< by priority; the least goes first
   std::map<std::string, std::unique_ptr<World>> worlds;
   std::vector<std::unique_ptr<FakeComm>> aborted; ///< what is queued may refer to them
   std::vector<std::string> kernelNames;
@@ -88,7 +91,7 @@ void push(Stream stream, Command command) {
 void pump() {
   for (bool progress = true; progress;) {
     progress = false;
-    for (FakeStream *stream : state.streams)
+    for (auto [priority, stream] : state.streams)
       while (!stream->queue.empty() && stream->queue.front()()) {
         stream->queue.pop_front();
         progress = true;
@@ -260,13 +263,13 @@ static void setCuda(GpuApi &api, FakeGpu &fake) {
     push(stream, [=]() -> Work { return [=] { return std::memcpy(to, from, bytes), true; }; });
     return 0;
   })
-  SET(cudaStreamCreateWithPriority, [](Stream *stream, unsigned, int) {
+  SET(cudaStreamCreateWithPriority, [](Stream *stream, unsigned, int priority) {
     give(stream, FakeStream());
-    state.streams.insert(reinterpret_cast<FakeStream *>(*stream));
+    state.streams.emplace(priority, reinterpret_cast<FakeStream *>(*stream));
     return 0;
   })
   SET(cudaStreamDestroy, [](Stream stream) {
-    state.streams.erase(reinterpret_cast<FakeStream *>(stream));
+    std::erase_if(state.streams, [&](const auto &entry) { return Stream(entry.second) == stream; });
     return take<FakeStream>(stream);
   })
   SET(cudaStreamQuery, [](Stream stream) {
@@ -410,23 +413,28 @@ static void setNccl(GpuApi &api, FakeGpu &fake){
                       std::unique_ptr<World> &world = state.worlds[id.bytes];
                       if (!world)
                         world = std::make_unique<World>();
-                      ++world->joined;
+                      world->joined += !state.fake->absentRanks.count(rank);
                       give(comm, FakeComm{world.get(), rank, ranks});
                       return 7;
                     }) SET(ncclCommGetAsyncError,
                            [&](Comm comm, int *status) {
                              auto &end = *reinterpret_cast<FakeComm *>(comm);
                              auto error = fake.asyncErrors.find(end.rank);
-                             *status = end.world->joined < end.ranks     ? 7
+                             *status = end.world->left                   ? 6
+                                       : end.world->joined < end.ranks   ? 7
                                        : error != fake.asyncErrors.end() ? error->second
                                                                          : 0;
                              return 0;
                            }) SET(ncclCommFinalize, [](Comm) { return 0; })
                     SET(ncclCommDestroy, [](Comm comm) { return take<FakeComm>(comm); })
-    // Its windows end with it.
+    // Its windows end with it. The others hear of it before the call returns.
     SET(ncclCommAbort,
         [](Comm comm) {
           auto *aborted = reinterpret_cast<FakeComm *>(comm);
+          aborted->world->left = true;
+          state.mutex.unlock();
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          state.mutex.lock();
           for (CommWindow window : std::exchange(aborted->windows, {}))
             take<int>(window);
           aborted->aborted = true;

@@ -37,6 +37,7 @@ public:
   void fail(const std::string &entry, int64_t call, int status);
   int64_t calls(const std::string &entry) const;
   std::map<std::string, FakeKernel> kernels;
+  std::set<int> absentRanks;      ///< never join a communicator
   std::set<int> deadRanks;        ///< their collectives never start
   std::map<int, int> asyncErrors; ///< what ncclCommGetAsyncError gives a rank once all have joined
   std::vector<int> epilogues;     ///< of the products that ran

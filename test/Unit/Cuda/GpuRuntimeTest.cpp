@@ -316,6 +316,14 @@ TEST_F(GpuRuntimeTest, AFailureWhileJoiningEndsAllRanks) {
   EXPECT_TRUE(contains(message(create(3)), "the other ranks to join the NCCL communicator"));
 }
 
+TEST_F(GpuRuntimeTest, ARankThatNeverJoinsIsTheErrorThatIsTold) {
+  gpu.absentRanks = {1};
+  options.team.timeoutSeconds = 0.2;
+  const std::string text = message(create(3));
+  EXPECT_TRUE(contains(text, "waited 0.2"));
+  EXPECT_TRUE(contains(text, "s for the other ranks to join the NCCL communicator"));
+}
+
 TEST_F(GpuRuntimeTest, AFailedCaptureSaysSo) {
   runtime = value(create(2));
   bind();

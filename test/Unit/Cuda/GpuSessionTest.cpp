@@ -111,6 +111,7 @@ TEST_F(GpuSessionTest, WithoutACounterEnergyIsNullWithAReason) {
 }
 
 TEST_F(GpuSessionTest, TracesCollectivesAndEvents) {
+  gpu.gemmTimes = {1e6};
   Session run = session(2);
   TrainOptions traced = options(1);
   traced.traceFile = folder.file("trace.json");
@@ -121,8 +122,11 @@ TEST_F(GpuSessionTest, TracesCollectivesAndEvents) {
   // Of each rank: the names of a process and two threads, one run, its commands.
   ASSERT_EQ(events.size(), 2 * (3 + 1 + program.functions[0].commands.size()));
   std::vector<std::string> names;
-  for (const llvm::json::Value &event : events)
+  for (const llvm::json::Value &event : events) {
     names.push_back(event.getAsObject()->getString("name")->str());
+    EXPECT_GE(event.getAsObject()->getNumber("ts").value_or(0), 0)
+        << "before the run began: " << names.back();
+  }
   const std::vector<std::string> first(names.begin(), names.begin() + 10);
   EXPECT_EQ(first,
             (std::vector<std::string>{"process_name", "thread_name", "thread_name", "train_step",
