@@ -127,8 +127,8 @@ double ringElements(const Exchange &exchange, int64_t ranks);
 
 llvm::StringRef kindName(ExchangeKind kind);
 
-/// The exchange and its place in the model: for messages.
-std::string exchangeText(const Exchange &exchange);
+/// "all-gather 'fc1.ghosts' (layer fc1)": for messages.
+std::string describe(const Exchange &exchange);
 
 } // namespace phantom::rt
 

@@ -35,9 +35,7 @@ public:
 
   /// Copies data row `row` to row `batchRow` of the instance's arguments,
   /// converting to their types. The instance is of the function given to open.
-  void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const;
-  /// As `copyRow`, to the arguments of the instance's next run.
-  void copyNextRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const;
+  void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run = ForRun::This) const;
 
   /// Zeroes row `batchRow`: padding.
   void clearRow(FunctionInstance &instance, int64_t batchRow) const;
@@ -60,9 +58,6 @@ private:
     std::string label() const;
     const Part &partOf(int64_t row) const;
   };
-
-  /// `argument` gives the place of an argument, by its number.
-  void copyRowTo(llvm::function_ref<std::byte *(size_t)> argument, int64_t row, int64_t batchRow) const;
 
   llvm::Error addColumn(const Program &program, const Function &function, size_t argument,
                         std::optional<float> scale, std::vector<Part> parts);

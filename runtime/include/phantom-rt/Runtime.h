@@ -66,6 +66,9 @@ protected:
   RankTeam ranks;
 };
 
+/// Whose arguments: those of the run to come, or of the one after the next FunctionInstance::advance.
+enum class ForRun : uint8_t { This, Next };
+
 /// A function bound on all ranks, with its shared arguments. They may be written between two barriers only.
 class FunctionInstance {
 public:
@@ -73,14 +76,15 @@ public:
 
   const Function &function() const { return bound; }
 
-  /// Host memory of argument `index`: shared by all ranks that are here (not Parameter, Rank).
-  std::byte *argument(size_t index) { return shared[index]; }
+  /// Host memory of argument `index`: shared by all ranks that are here (not Parameter, Rank; of the next run
+  /// only inputs and targets).
+  std::byte *argument(size_t index, ForRun run = ForRun::This) {
+    return run == ForRun::Next ? next[index] : shared[index];
+  }
 
   /// Gives the function a second copy of its arguments, so that the host can write the inputs of the next run
   /// while a GPU runs this one. False where that is of no use: on CPUs, whose ranks do the work themselves.
   virtual llvm::Expected<bool> keepNextArguments() { return false; }
-  /// As `argument`, of the run that comes after the next `advance`; of inputs and targets.
-  std::byte *nextArgument(size_t index) { return next[index]; }
   /// Makes the next run's inputs and targets those of the run to come, whose scalars stay as they are. One
   /// thread calls it, between two barriers.
   virtual void advance() {}

@@ -40,11 +40,9 @@ llvm::StringRef kindName(ExchangeKind kind) {
   llvm_unreachable("unknown exchange kind");
 }
 
-std::string exchangeText(const Exchange &exchange) {
+std::string describe(const Exchange &exchange) {
   std::string text = (kindName(exchange.kind) + " '" + exchange.name + "'").str();
-  if (!exchange.location.empty())
-    text += " at " + exchange.location;
-  return text;
+  return exchange.location.empty() ? text : text + " (" + exchange.location + ")";
 }
 
 } // namespace phantom::rt

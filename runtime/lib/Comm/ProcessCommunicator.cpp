@@ -50,7 +50,7 @@ Error ProcessCommunicator::shareRows(const BoundExchange &bound) {
   auto inWindow = [&](int64_t peer, int64_t index) { return bound.window + (index * size() + peer) * row; };
   for (int64_t i = 0; i < exchange.outer; ++i)
     std::memcpy(slots.data() + rank() * slot + i * row, inWindow(rank(), i), size_t(row));
-  if (Error error = group.allGather(slots, "the " + exchangeText(exchange)))
+  if (Error error = group.allGather(slots, "the " + describe(exchange)))
     return error;
   for (int64_t peer = 0; peer < size(); ++peer)
     for (int64_t i = 0; i < exchange.outer && peer != rank(); ++i)
@@ -69,7 +69,7 @@ Error ProcessCommunicator::wait(const BoundExchange &bound) {
     // A slot of a gather, or a part: the whole tensor of one rank.
     const int64_t part =
         (gathers ? exchange.inner : fullElements(exchange, size())) * byteWidth(exchange.element);
-    if (Error error = group.allGather({bound.window, size_t(part * size())}, "the " + exchangeText(exchange)))
+    if (Error error = group.allGather({bound.window, size_t(part * size())}, "the " + describe(exchange)))
       return error;
   }
   counters.bytes += finishExchange(bound, rank(), size());

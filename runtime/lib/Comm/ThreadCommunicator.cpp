@@ -69,7 +69,7 @@ public:
   Error wait(const BoundExchange &bound) override {
     const Exchange &exchange = *bound.exchange;
     if (bound.index >= startedAt.size() || startedAt[bound.index] == 0)
-      return fail("rank " + Twine(rank()) + " waits for the " + exchangeText(exchange) +
+      return fail("rank " + Twine(rank()) + " waits for the " + describe(exchange) +
                   ", which it has not started");
     const uint64_t epoch = startedAt[bound.index];
     startedAt[bound.index] = 0;
@@ -77,7 +77,7 @@ public:
     const auto begin = Clock::now();
     const bool skip = group.options.faults && group.options.faults->skipWait(rank(), bound);
     if (!skip)
-      if (Error error = await(epoch, signatureOf(bound, size()), [&] { return exchangeText(exchange); }))
+      if (Error error = await(epoch, signatureOf(bound, size()), [&] { return describe(exchange); }))
         return error;
     counters.bytes += finishExchange(bound, rank(), size());
     ++counters.exchanges;

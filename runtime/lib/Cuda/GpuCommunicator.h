@@ -54,9 +54,6 @@ public:
   virtual bool canBeCaptured() const = 0;
 };
 
-/// "all-gather 'fc1.ghosts' (layer fc1)": for messages.
-std::string describe(const Exchange &exchange);
-
 /// The id that the ranks of a new NCCL communicator share.
 llvm::Expected<UniqueId> createNcclId(const GpuApi &api);
 

@@ -231,9 +231,4 @@ void GpuRank::drain() {
       std::this_thread::sleep_for(std::chrono::microseconds(10));
 }
 
-std::string describe(const Exchange &exchange) {
-  std::string text = (kindName(exchange.kind) + " '" + exchange.name + "'").str();
-  return exchange.location.empty() ? text : text + " (" + exchange.location + ")";
-}
-
 } // namespace phantom::rt::gpu

@@ -227,22 +227,15 @@ Expected<DataSet> DataSet::view(const HostData &host, const Program &program, co
   return data;
 }
 
-void DataSet::copyRowTo(function_ref<std::byte *(size_t)> argument, int64_t row, int64_t batchRow) const {
+void DataSet::copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run) const {
   for (const Column &column : columns) {
     const Part &part = column.partOf(row);
     const StorageType from = part.tensor.element;
     const std::byte *source = part.tensor.bytes + (row - part.firstRow) * column.width * byteWidth(from);
-    std::byte *destination = argument(column.argument) + batchRow * column.width * byteWidth(column.element);
+    std::byte *destination =
+        instance.argument(column.argument, run) + batchRow * column.width * byteWidth(column.element);
     copyElements(from, source, column.scale, column.element, destination, column.width);
   }
-}
-
-void DataSet::copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const {
-  copyRowTo([&](size_t index) { return instance.argument(index); }, row, batchRow);
-}
-
-void DataSet::copyNextRow(int64_t row, FunctionInstance &instance, int64_t batchRow) const {
-  copyRowTo([&](size_t index) { return instance.nextArgument(index); }, row, batchRow);
 }
 
 void DataSet::clearRow(FunctionInstance &instance, int64_t batchRow) const {

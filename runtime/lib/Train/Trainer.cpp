@@ -290,11 +290,11 @@ void Trainer::copyRowsBehind(int64_t rank, int64_t step, int64_t part) {
   const RowsAhead behind{isLast ? step + 1 : step, isLast ? 0 : part + 1};
   if (behind.step == schedule.steps)
     return;
-  copyRows(rank, behind.step, behind.part, /*forNext=*/true);
+  copyRows(rank, behind.step, behind.part, ForRun::Next);
   rowsAhead[rank] = behind;
 }
 
-void Trainer::copyRows(int64_t rank, int64_t step, int64_t part, bool forNext) {
+void Trainer::copyRows(int64_t rank, int64_t step, int64_t part, ForRun run) {
   const uint64_t epoch = uint64_t(step / stepsPerEpoch);
   const int64_t first = step % stepsPerEpoch * program.stepRows() + part * program.batch;
   const Permutation order(uint64_t(data->rows()), seed, epoch);
@@ -304,10 +304,7 @@ void Trainer::copyRows(int64_t rank, int64_t step, int64_t part, bool forNext) {
   const int64_t end = alone ? program.batch : (rank + 1) * program.batch / ranks;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t source = options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row;
-    if (forNext)
-      data->copyNextRow(source, functions.onPart, row);
-    else
-      data->copyRow(source, functions.onPart, row);
+    data->copyRow(source, functions.onPart, row, run);
   }
 }
 

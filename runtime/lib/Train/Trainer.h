@@ -64,7 +64,7 @@ private:
   /// From step `first` (from 0 on) to the segment's end.
   llvm::Error runRank(int64_t rank, int64_t first);
   /// The rows of part `part` of step `step`, for this run of the function or its next one.
-  void copyRows(int64_t rank, int64_t step, int64_t part, bool forNext = false);
+  void copyRows(int64_t rank, int64_t step, int64_t part, ForRun run = ForRun::This);
   /// Sees to it that those rows are there for this run: they may have been copied beside the run before.
   void provideRows(int64_t rank, int64_t step, int64_t part);
   /// Copies the rows of the run that comes after that of part `part` of step `step`.

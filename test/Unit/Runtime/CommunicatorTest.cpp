@@ -241,7 +241,7 @@ TEST(Communicator, DeadlineNamesExchangePlaceAndMissingRanks) {
     errors += bool(error);
     return error;
   }));
-  EXPECT_TRUE(contains(text, "all-gather 'ghosts' at fc1"));
+  EXPECT_TRUE(contains(text, "all-gather 'ghosts' (fc1)"));
   EXPECT_TRUE(contains(text, "did not come: 1, 3"));
   EXPECT_TRUE(contains(text, "200 ms"));
   EXPECT_EQ(errors, 2);
