@@ -125,6 +125,21 @@ def not_a_number(options):
         expect_error(scratch, ["train", "model.onnx", *flags], "step", "nan", keeps=["log.jsonl"])
 
 
+def nan_in_data(options):
+    """Its row's outputs are NaN, whatever the activations of the library make of it."""
+    with prepared(options, NETWORK) as (scratch, *_):
+        x = np.load(scratch.path("x.npy"))
+        x[5, 3] = np.nan
+        scratch.save("x.npy", x)
+        strategy = ["--strategy=phantom", "--ranks=4", "--ghost-width=4", "--batch-size=8"]
+        expect_error(scratch, ["train", "model.onnx", *_command()], "step 1:", "nan", keeps=["log.jsonl"])
+        expect_error(scratch, ["eval", "model.onnx", *strategy, "--inputs=x.npy", "--targets=t.npy", "--loss=mse"],
+                     "the loss on", "nan")
+        scratch.run("infer", "model.onnx", *strategy, "--inputs=x.npy", "--outputs=y.npy")
+        isnan = np.isnan(np.load(scratch.path("y.npy")))
+        check(isnan[5].all() and not np.delete(isnan, 5, axis=0).any(), "NaN is not where the input has it")
+
+
 def infer_unwritable(options):
     with prepared(options, NETWORK) as (scratch, *_):
         expect_error(scratch, ["infer", "model.onnx", "--strategy=phantom", "--ranks=2", "--ghost-width=4",
@@ -165,9 +180,15 @@ def cases(options):
         "no-inputs-flag": bad_flags(["inputs"], inputs=None),
         "folder-as-model": bad_flags(["model"], model="."),
         "unwritable-log": bad_flags(["nowhere"], log="nowhere/log.jsonl"),
-        "unwritable-gradients": bad_flags(["nowhere"], dump_gradients="nowhere/g.safetensors", keeps=["log.jsonl"]),
+        "unwritable-gradients": bad_flags(["nowhere"], dump_gradients="nowhere/g.safetensors"),
+        "unwritable-summary": bad_flags(["nowhere"], summary="nowhere/summary.json"),
+        "unwritable-trace": bad_flags(["nowhere"], trace="nowhere/trace.json"),
+        "unwritable-checkpoints": bad_flags(["log.txt"], checkpoint_dir="log.txt/checkpoints", log="log.txt", keeps=["log.txt"]),
         "unwritable-outputs": infer_unwritable,
-        "unwritable-model": bad_flags(["nowhere"], save="nowhere/trained.onnx", keeps=["log.jsonl"]),
+        "unwritable-model": bad_flags(["nowhere"], save="nowhere/trained.onnx"),
+        "one-file-for-two": bad_flags(["--log log.jsonl", "--summary names the same file"], summary="./log.jsonl"),
+        "log-over-data": bad_flags(["--log x.npy", "the run reads this file"], log="x.npy"),
+        "log-over-model": bad_flags(["--log model.onnx", "the run reads this file"], log="model.onnx"),
         "data-width": bad_data(["x.npy", "64"], x=ones(8, 63)),
         "data-rank": bad_data(["x.npy"], x=ones(8)),
         "data-type": bad_data(["x.npy"], x=ones(8, 64, dtype=np.complex64)),
@@ -181,6 +202,7 @@ def cases(options):
         "target-too-large": bad_data(["t.npy", "64"], "cross-entropy", t=np.full(8, 64)),
         "target-negative": bad_data(["t.npy", "-1"], "cross-entropy", t=np.full(8, -1)),
         "nan-loss": not_a_number,
+        "nan-in-data": nan_in_data,
         "unsupported-nodes": unsupported_nodes,
         "external-data-parent": external_data("../weights.bin"),
         "external-data-absolute": external_data("{folder}/weights.bin"),

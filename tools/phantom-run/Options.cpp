@@ -8,6 +8,7 @@
 
 #include "Options.h"
 #include "Flags.h"
+#include "OutputFiles.h"
 #include "ReadFlags.h"
 #include "Report.h"
 
@@ -159,6 +160,8 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   if (batchSize.given())
     if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))
       return error;
+  if (Error error = checkOutputFiles(options))
+    return error;
   return options;
 }
 

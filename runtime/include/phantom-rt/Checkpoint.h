@@ -58,6 +58,9 @@ llvm::Error writeCheckpoint(const CheckpointOptions &options, const Program &pro
 llvm::Expected<std::optional<TrainState>>
 readNewestCheckpoint(const CheckpointOptions &options, const Program &program, ParameterStore &parameters);
 
+/// Before the first step, so that a run does not find at its end that its state cannot be saved.
+llvm::Error makeCheckpointFolder(llvm::StringRef folder);
+
 /// An error where `folder` has checkpoints, for a run that does not go on from them.
 llvm::Error checkNoCheckpoints(llvm::StringRef folder);
 

@@ -51,24 +51,71 @@ static Error fill(int descriptor, StringRef path, function_ref<Error(raw_ostream
   return code ? cannotWrite(path, code) : Error::success();
 }
 
-Error tryWriteFileAtomically(StringRef path, function_ref<Error(raw_ostream &)> write) {
+/// Whether something is there that a file cannot take the place of: a device, as /dev/null, or a pipe.
+static bool isSpecial(StringRef path) {
+  sys::fs::file_status status;
+  return !sys::fs::status(path, status) && sys::fs::is_other(status);
+}
+
+static Error fillInPlace(StringRef path, function_ref<Error(raw_ostream &)> write) {
+  std::error_code code;
+  raw_fd_ostream stream(path, code);
+  if (code)
+    return cannotWrite(path, code);
+  Error error = write(stream);
+  stream.close();
+  code = stream.error();
+  stream.clear_error();
+  return error || !code ? std::move(error) : cannotWrite(path, code);
+}
+
+/// What is replaced: not a link, but what it leads to.
+static std::string targetOf(StringRef path) {
+  SmallString<256> target;
+  return sys::fs::is_symlink_file(path) && !sys::fs::real_path(path, target) ? target.str().str()
+                                                                             : path.str();
+}
+
+/// Makes an empty file beside `path`.
+static Error createTemporary(StringRef path, int &descriptor, SmallVectorImpl<char> &temporary) {
   // LLVM's TempFile would install signal handlers of its own, which would
   // replace those that stop a training run cleanly.
   if (sys::fs::is_directory(path))
     return cannotWrite(path, std::make_error_code(std::errc::is_a_directory));
+  if (std::error_code code =
+          sys::fs::createUniqueFile(targetOf(path) + ".tmp-%%%%%%%%", descriptor, temporary))
+    return cannotWrite(path, code);
+  return Error::success();
+}
+
+Error tryWriteFileAtomically(StringRef path, function_ref<Error(raw_ostream &)> write) {
+  if (isSpecial(path))
+    return fillInPlace(path, write);
   SmallString<256> temporary;
   int descriptor = -1;
-  if (std::error_code code = sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%", descriptor, temporary))
-    return cannotWrite(path, code);
+  if (Error error = createTemporary(path, descriptor, temporary))
+    return error;
   Error error = fill(descriptor, path, write);
   if (!error) {
-    std::error_code code = sys::fs::rename(temporary, path);
+    std::error_code code = sys::fs::rename(temporary, targetOf(path));
     if (!code)
       return Error::success();
     error = cannotWrite(path, code);
   }
   (void)sys::fs::remove(temporary); // the first error is the one to report
   return error;
+}
+
+Error checkCanWrite(StringRef path) {
+  if (path.empty() || isSpecial(path))
+    return Error::success();
+  SmallString<256> temporary;
+  int descriptor = -1;
+  if (Error error = createTemporary(path, descriptor, temporary))
+    return error;
+  ::close(descriptor);
+  (void)sys::fs::remove(temporary);
+  return Error::success();
 }
 
 /// Puts the folder `from` in the place of `to`; what was there, if anything, is at `from` then.

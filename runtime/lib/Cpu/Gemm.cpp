@@ -9,6 +9,7 @@
 // oneDNN reports errors by exceptions; none leaves this file.
 
 #include "Gemm.h"
+#include "NanKeeper.h"
 
 #include "phantom-rt/AlignedBuffer.h"
 #include "phantom-rt/Error.h"
@@ -36,11 +37,14 @@ struct GemmPlan::Implementation {
   struct Planned {
     std::unique_ptr<LibraryGemm> gemm;
     const GemmCommand *command;
+    GemmAddresses addresses;
+    bool hidesNan;
   };
   explicit Implementation(int64_t threads) : library(threads) {}
 
   OneDnn library;
   std::vector<Planned> planned;
+  NanKeeper nanKeeper;
   AlignedBuffer scratch;
 };
 
@@ -53,7 +57,8 @@ Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &
     if (!implementation)
       implementation = std::make_unique<Implementation>(threads);
     Implementation &all = *implementation;
-    all.planned.push_back({makeGemm(kernel, command, addresses, all.library), &command});
+    all.planned.push_back({makeGemm(kernel, command, addresses, all.library), &command, addresses,
+                           NanKeeper::isNeeded(command)});
     return all.planned.size() - 1;
   } catch (const dnnl::error &error) {
     return makeError("oneDNN cannot run the GEMM " + describe(command) + ": " + error.what());
@@ -102,9 +107,14 @@ Error GemmPlan::prepareWeights() {
 
 Error GemmPlan::run(size_t gemm) {
   const auto &planned = implementation->planned[gemm];
-  if (planned.gemm->run())
-    return Error::success();
-  return makeError("oneDNN failed in the GEMM " + describe(*planned.command));
+  NanKeeper &nanKeeper = implementation->nanKeeper;
+  if (planned.hidesNan)
+    nanKeeper.find(*planned.command, planned.addresses);
+  if (!planned.gemm->run())
+    return makeError("oneDNN failed in the GEMM " + describe(*planned.command));
+  if (planned.hidesNan)
+    nanKeeper.restore(*planned.command, planned.addresses);
+  return Error::success();
 }
 
 } // namespace phantom::rt

@@ -277,10 +277,16 @@ Expected<std::vector<std::optional<FileTensor>>> readRank(StringRef folder, cons
 
 } // namespace
 
+Error makeCheckpointFolder(StringRef folder) {
+  if (std::error_code code = sys::fs::create_directories(folder))
+    return makeError("cannot write '" + folder + "': " + code.message());
+  return Error::success();
+}
+
 Error writeCheckpoint(const CheckpointOptions &options, const Program &program,
                       const ParameterStore &parameters, const TrainState &state) {
-  if (std::error_code code = sys::fs::create_directories(options.folder))
-    return makeError("cannot write '" + options.folder + "': " + code.message());
+  if (Error error = makeCheckpointFolder(options.folder))
+    return error;
   removeRemains(options.folder);
   if (Error error = writeFolderAtomically(folderOf(options.folder, state.step), [&](StringRef folder) {
         return fill(folder, options, program, parameters, state);

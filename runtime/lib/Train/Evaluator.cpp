@@ -10,8 +10,10 @@
 
 #include "Batches.h"
 #include "phantom-rt/Error.h"
+#include "llvm/Support/Format.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace llvm;
 
@@ -88,7 +90,12 @@ Expected<EvaluationReport> Evaluator::run() {
   // What follows from it must follow alike in all processes.
   if (Error different = runtime.team().broadcast(report, "the result of an evaluation"))
     return different;
-  return report;
+  if (std::isfinite(report.loss))
+    return report;
+  std::string value;
+  raw_string_ostream(value) << format("%g", report.loss);
+  return makeError("the loss on " + data.label() + " is " + value +
+                   ": check the data and the parameters for NaN, and for what is too large");
 }
 
 } // namespace phantom::rt

@@ -65,6 +65,8 @@ Error Trainer::prepare() {
     machine = *read;
   }
   modelled = modelStep(machine, program);
+  if (!std::isfinite(modelled.joules * double(steps)))
+    return makeError("'" + options.machineFile + "' gives an energy that is no number: check its values");
   report.modelEnergyJoulesPerStep = modelled.joules;
   report.energySource = energy.name().str();
   report.targetEvalLoss = options.targetEvalLoss;
@@ -100,6 +102,9 @@ Error Trainer::resume() {
   // A rate that falls towards the end depends on where that is.
   if (schedule.kind != ScheduleKind::Constant || schedule.warmupFraction > 0)
     checkpoints.flags["steps"] = std::to_string(schedule.steps);
+  if (runtime.team().isRoot())
+    if (Error error = makeCheckpointFolder(checkpoints.folder))
+      return error;
   if (!checkpoints.resume)
     return checkNoCheckpoints(checkpoints.folder);
   Expected<std::optional<TrainState>> state =
@@ -333,8 +338,7 @@ std::optional<double> Trainer::gradientNorm() const {
   double sum = reports[0].replicatedSquaredNorm;
   for (const RankReport &one : reports) // in rank order: the same bits in each run
     sum += one.squaredNorm;
-  // JSON has no infinity; the loss will say what is wrong.
-  return std::isfinite(sum) ? std::optional<double>(std::sqrt(sum)) : std::nullopt;
+  return std::sqrt(sum);
 }
 
 void Trainer::addCommunication(StepRecord &record) const {
@@ -388,6 +392,14 @@ Error Trainer::finishStep(int64_t step) {
                      "; training stops. Try a smaller learning rate, and check the data for NaN");
   }
   record.gradNorm = gradientNorm();
+  if (record.gradNorm && std::isnan(*record.gradNorm))
+    return makeError(
+        "step " + Twine(step + 1) +
+        ": gradients are NaN; training stops. Try a smaller learning rate, and check the data and "
+        "the parameters for NaN");
+  // JSON has no infinity, and a sum of squares may be one where the gradients are not.
+  if (record.gradNorm && std::isinf(*record.gradNorm))
+    record.gradNorm.reset();
   record.learningRate = schedule.at(step);
   record.stepSeconds = secondsSince(stepBegin);
   record.samplesPerSecond = double(program.stepRows()) / record.stepSeconds;

@@ -9,9 +9,6 @@
 #include "Trainer.h"
 
 #include "phantom-rt/Error.h"
-#include "llvm/Support/Format.h"
-
-#include <cmath>
 
 using namespace llvm;
 
@@ -46,21 +43,17 @@ Error Trainer::evaluate() {
   const auto begin = Clock::now();
   live.beginEvaluation();
   Expected<EvaluationReport> evaluation = heldOut->run();
-  if (!evaluation)
-    return evaluation.takeError();
+  if (!evaluation) {
+    progress.reset();
+    return makeError("step " + Twine(report.steps) +
+                     ", on the held-out data: " + toString(evaluation.takeError()));
+  }
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   evalSeconds += seconds;
   report.evalSeconds += seconds;
   ++report.evaluations;
   (void)meter->lap(EnergyMeter::Evaluation);
   updateEnergy();
-  if (!std::isfinite(evaluation->loss)) {
-    progress.reset();
-    std::string value;
-    raw_string_ostream(value) << format("%g", evaluation->loss);
-    return makeError("step " + Twine(report.steps) + ": the loss on the held-out data is " + value +
-                     "; training stops. Try a smaller learning rate, and check that data for NaN");
-  }
   report.evaluation = *evaluation;
   open->evalLoss = evaluation->loss;
   open->evalAccuracy = evaluation->accuracy;

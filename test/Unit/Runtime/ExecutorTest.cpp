@@ -63,9 +63,20 @@ GemmCommand gemmOf(int64_t m, int64_t n, int64_t k, bool transposeA, bool transp
   return gemm;
 }
 
+/// Where NaN is put: into row 2 of the first factor, and into an element of what the product is added to.
+enum class Nans { None, Some };
+
+void expectNear(float found, double expected, double tolerance, const std::string &where) {
+  if (std::isnan(expected))
+    EXPECT_TRUE(std::isnan(found)) << where << ": " << found << " instead of NaN";
+  else
+    EXPECT_NEAR(found, expected, tolerance) << where;
+}
+
 /// Runs one GEMM whose operands are the function's arguments, and compares it with loops.
 void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB,
-               bool bias, bool accumulate, Epilogue epilogue, double alpha = 0, int64_t padding = 0) {
+               bool bias, bool accumulate, Epilogue epilogue, double alpha = 0, int64_t padding = 0,
+               Nans nans = Nans::None) {
   GemmCommand gemm = gemmOf(m, n, k, transposeA, transposeB, padding);
   if (bias)
     gemm.bias = argument(3);
@@ -95,6 +106,10 @@ void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transpos
   std::vector<std::vector<float>> data;
   for (size_t i = 0; i < 4; ++i) {
     data.push_back(randomFloats(function.arguments[i].type.elements(), i + 1));
+    if (nans == Nans::Some && i == 0)
+      data[0][2 * gemm.aRow + k / 2 * gemm.aCol] = NAN;
+    if (nans == Nans::Some && i == 2)
+      data[2][4 * gemm.cRow + n / 2] = NAN;
     if (i != 1)
       std::memcpy(instance->argument(i), data[i].data(), data[i].size() * sizeof(float));
   }
@@ -116,7 +131,7 @@ void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transpos
       double sum = (bias ? data[3][j] : 0) + (accumulate ? data[2][at] : 0);
       for (int64_t l = 0; l < k; ++l)
         sum += double(data[0][i * gemm.aRow + l * gemm.aCol]) * data[1][l * gemm.bRow + j * gemm.bCol];
-      EXPECT_NEAR(c[at], apply(epilogue, sum, alpha), 2e-5) << i << "," << j;
+      expectNear(c[at], apply(epilogue, sum, alpha), 2e-5, std::to_string(i) + "," + std::to_string(j));
     }
 }
 
@@ -148,10 +163,20 @@ TEST_P(GemmTest, Epilogues) {
         checkGemm(GetParam(), 33, 20, 12, false, true, bias, accumulate, epilogue, 0.3);
 }
 
+TEST_P(GemmTest, EpiloguesKeepNan) {
+  for (Epilogue epilogue :
+       {Epilogue::None, Epilogue::Relu, Epilogue::LeakyRelu, Epilogue::Elu, Epilogue::Sigmoid, Epilogue::Tanh,
+        Epilogue::GeluErf, Epilogue::GeluTanh, Epilogue::Silu})
+    for (bool accumulate : {false, true})
+      for (bool transposeA : {false, true})
+        checkGemm(GetParam(), 33, 20, 37, transposeA, true, true, accumulate, epilogue, 0.3, 0, Nans::Some);
+}
+
 /// As above, with factors of bf16 whose rows are `gap` elements longer than the matrix. The arguments hold
 /// their bits.
 static void checkNarrowGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA,
-                            bool transposeB, bool accumulate, Epilogue epilogue, int64_t gap) {
+                            bool transposeB, bool accumulate, Epilogue epilogue, int64_t gap,
+                            Nans nans = Nans::None) {
   GemmCommand gemm = gemmOf(m, n, k, transposeA, transposeB);
   gemm.factors = ElementType::BF16;
   (transposeA ? gemm.aCol : gemm.aRow) += gap;
@@ -180,6 +205,8 @@ static void checkNarrowGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, 
   for (uint32_t i = 0; i < 4; ++i) {
     std::vector<float> &values =
         data.emplace_back(randomFloats(function.arguments[i].type.elements(), i + 1));
+    if (nans == Nans::Some && i == 0)
+      values[2 * gemm.aRow + k / 2 * gemm.aCol] = NAN;
     if (i >= 2) {
       std::memcpy(instance->argument(i), values.data(), values.size() * sizeof(float));
       continue;
@@ -197,7 +224,7 @@ static void checkNarrowGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, 
       double sum = data[3][j] + (accumulate ? data[2][i * n + j] : 0);
       for (int64_t l = 0; l < k; ++l)
         sum += double(data[0][i * gemm.aRow + l * gemm.aCol]) * data[1][l * gemm.bRow + j * gemm.bCol];
-      EXPECT_NEAR(c[i * n + j], apply(epilogue, sum, 0), 1e-5) << i << "," << j;
+      expectNear(c[i * n + j], apply(epilogue, sum, 0), 1e-5, std::to_string(i) + "," + std::to_string(j));
     }
 }
 
@@ -210,6 +237,8 @@ TEST_P(GemmTest, NarrowFactors) {
           checkNarrowGemm(GetParam(), 64, 16, 32, transposeA, transposeB, accumulate, Epilogue::GeluTanh,
                           gap);
           checkNarrowGemm(GetParam(), 1, 9, 1, transposeA, transposeB, accumulate, Epilogue::None, gap);
+          checkNarrowGemm(GetParam(), 7, 5, 3, transposeA, transposeB, accumulate, Epilogue::Relu, gap,
+                          Nans::Some);
         }
 }
 

@@ -11,9 +11,14 @@
 #include "phantom-rt/Npy.h"
 #include "phantom-rt/SafeTensors.h"
 
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <cstring>
+#include <fstream>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
 
 using namespace phantom::rt;
 using namespace phantom::rt::test;
@@ -234,4 +239,43 @@ TEST(AtomicFile, LeavesNothingBehindOnErrors) {
   EXPECT_EQ(
       llvm::cantFail(llvm::errorOrToExpected(llvm::MemoryBuffer::getFile(folder.file("x"))))->getBuffer(),
       "new");
+}
+
+TEST(AtomicFile, ReplacesWhatALinkLeadsTo) {
+  TemporaryFolder folder;
+  folder.write("real", "old");
+  ASSERT_EQ(::symlink("real", folder.file("link").c_str()), 0);
+  EXPECT_SUCCESS(writeFileAtomically(folder.file("link"), [](llvm::raw_ostream &out) { out << "new"; }));
+  EXPECT_TRUE(llvm::sys::fs::is_symlink_file(folder.file("link")));
+  EXPECT_EQ(
+      llvm::cantFail(llvm::errorOrToExpected(llvm::MemoryBuffer::getFile(folder.file("real"))))->getBuffer(),
+      "new");
+}
+
+TEST(AtomicFile, WritesToAPipe) {
+  TemporaryFolder folder;
+  const std::string path = folder.file("pipe");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_SUCCESS(checkCanWrite(path));
+  std::string read;
+  std::thread reader([&] {
+    std::ifstream in(path);
+    std::getline(in, read);
+  });
+  EXPECT_SUCCESS(writeFileAtomically(path, [](llvm::raw_ostream &out) { out << "text"; }));
+  reader.join();
+  EXPECT_EQ(read, "text");
+  llvm::sys::fs::file_status status;
+  EXPECT_FALSE(llvm::sys::fs::status(path, status));
+  EXPECT_EQ(status.type(), llvm::sys::fs::file_type::fifo_file);
+}
+
+TEST(AtomicFile, WhetherItCanBeWrittenIsKnownBefore) {
+  TemporaryFolder folder;
+  folder.write("x", "old");
+  EXPECT_SUCCESS(checkCanWrite(folder.file("x")));
+  EXPECT_SUCCESS(checkCanWrite(folder.file("y")));
+  EXPECT_TRUE(contains(message(checkCanWrite(folder.file("nowhere/x"))), "nowhere/x"));
+  EXPECT_TRUE(contains(message(checkCanWrite(folder.file(""))), "directory"));
+  EXPECT_EQ(folder.list(), std::vector<std::string>{"x"});
 }
