@@ -235,6 +235,23 @@ static int ncclCommFinalize(Sim &sim, gpu::Comm comm) {
   return found->status;
 }
 
+template <typename Holder>
+static bool holdsCollectives(const Handles<Holder> &graphs, const Communicator &communicator) {
+  return llvm::any_of(graphs.all(), [&](const auto &graph) {
+    return graphs.find(graph.get()) && llvm::any_of(graph->capture->nodes, [&](const Capture::Node &node) {
+             return node.command->collective && node.command->collective->communicator == &communicator;
+           });
+  });
+}
+
+// NCCL ends a communicator, by whichever call, once no graph refers to it any more.
+static void checkNoGraphs(Sim &sim, const Communicator &communicator) {
+  if (holdsCollectives(sim.graphs, communicator) || holdsCollectives(sim.graphExecs, communicator))
+    sim.refuse(0,
+               "the communicator ends while a graph holds collectives of it, and waits for the end of that "
+               "graph for ever: destroy the graph before");
+}
+
 static int ncclCommDestroy(Sim &sim, gpu::Comm comm) {
   Communicator *found = sim.need(sim.nccl.communicators, comm, "the communicator");
   if (!found)
@@ -250,6 +267,7 @@ static int ncclCommDestroy(Sim &sim, gpu::Comm comm) {
   for (const auto &window : sim.nccl.windows.all())
     if (sim.nccl.windows.find(window.get()) && window->communicator == found)
       sim.refuse(0, "the communicator is destroyed while window " + Twine(window->number) + " is registered");
+  checkNoGraphs(sim, *found);
   remove(sim, *found);
   return ncclSuccess;
 }
@@ -260,6 +278,7 @@ static int ncclCommAbort(Sim &sim, gpu::Comm comm) {
     return ncclInvalidArgument;
   World &world = *found->world;
   const bool inUse = found->state == State::Joining || found->state == State::Ready;
+  checkNoGraphs(sim, *found);
   // A thread that waits in a call of it goes on.
   found->status = ncclInternalError;
   remove(sim, *found);

@@ -21,6 +21,8 @@ GpuExecutor::GpuExecutor(GpuRank &rank, const Function &function, const HostArgu
     : rank(rank), api(rank.api()), function(function), arguments(arguments),
       useGraphs(useGraphs && (!rank.communicator() || rank.communicator()->canBeCaptured())) {}
 
+GpuExecutor::~GpuExecutor() { rank.removeGraph(graph); }
+
 Error GpuExecutor::check(int status, const Twine &what) const {
   if (status == 0)
     return Error::success();
@@ -116,6 +118,7 @@ Error GpuExecutor::capture() {
   if (Error error = check(api.cudaGraphInstantiate(&executable, captured, 0), what))
     return error;
   graph = own(executable, api.cudaGraphExecDestroy);
+  rank.addGraph(graph);
   return Error::success();
 }
 

@@ -51,6 +51,8 @@ public:
   static llvm::Expected<std::unique_ptr<GpuExecutor>> create(GpuRank &rank, const Function &function,
                                                              const HostArguments &arguments, bool useGraphs);
 
+  ~GpuExecutor();
+
   /// Measures the products of the function that `measured` does not have, while no rank runs.
   llvm::Error measure(MeasuredMatmuls &measured, const std::function<void(const GemmMeasurement &)> &report);
 

@@ -214,6 +214,8 @@ Error GpuRank::fail(Error error) {
   if (!StringRef(text).starts_with(name))
     text.insert(0, name);
   team().communicator(myRank).abort(text);
+  for (Owned<GraphExec> *graph : graphs)
+    graph->reset();
   if (ends && !failed)
     ends->abort();
   if (!failed)

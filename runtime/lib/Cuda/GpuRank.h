@@ -17,6 +17,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <chrono>
+#include <set>
 
 namespace phantom::rt::gpu {
 
@@ -71,6 +72,11 @@ public:
   /// Whether a wait that began then may go on.
   llvm::Error checkWait(std::chrono::steady_clock::time_point begin, llvm::function_ref<std::string()> where);
 
+  /// A graph that may hold collectives. NCCL ends no communicator that graphs refer to, so that the rank
+  /// destroys them where it must leave its communicator.
+  void addGraph(Owned<GraphExec> &graph) { graphs.insert(&graph); }
+  void removeGraph(Owned<GraphExec> &graph) { graphs.erase(&graph); }
+
   /// Waits for what is queued, for some seconds, before memory that it uses is freed: what is queued may end
   /// badly.
   void drain();
@@ -104,6 +110,7 @@ private:
   std::byte *parameters = nullptr, *constants = nullptr, *windows = nullptr;
   std::vector<int64_t> windowOffsets, constantOffsets;
   std::unique_ptr<GpuCommunicator> ends; ///< after the streams: it may have work there
+  std::set<Owned<GraphExec> *> graphs;   ///< of the functions that are bound
 };
 
 } // namespace phantom::rt::gpu

@@ -251,7 +251,9 @@ Error GpuFunctionInstance::run(int64_t rank, function_ref<void()> beforeBarrier,
   communicator.counters.bytes += perRun.bytes;
   if (beforeBarrier)
     beforeBarrier();
-  return communicator.barrier("the end of a run");
+  if (Error error = communicator.barrier("the end of a run"))
+    return gpu.fail(std::move(error));
+  return Error::success();
 }
 
 } // namespace phantom::rt
