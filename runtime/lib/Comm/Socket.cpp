@@ -88,7 +88,8 @@ static std::string textOf(const std::string &host, uint16_t port) {
   return host + ":" + std::to_string(port);
 }
 
-static Expected<Addresses> resolve(const std::string &host, uint16_t port, int flags) {
+/// Returns a status of getaddrinfo.
+static int lookUp(const std::string &host, uint16_t port, int flags, Addresses &to) {
   addrinfo hints = {};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -96,17 +97,18 @@ static Expected<Addresses> resolve(const std::string &host, uint16_t port, int f
   addrinfo *found = nullptr;
   const int status =
       ::getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (status != 0)
-    return makeError("cannot find the machine '" + host + "': " + ::gai_strerror(status));
-  return Addresses(found, &::freeaddrinfo);
+  if (status == 0)
+    to.reset(found);
+  return status;
+}
+
+static Error unknownMachine(const std::string &host, int status) {
+  return makeError("cannot find the machine '" + host + "': " + ::gai_strerror(status));
 }
 
 static bool isAddress(const std::string &host) {
-  Expected<Addresses> numeric = resolve(host, 0, AI_NUMERICHOST);
-  if (numeric)
-    return true;
-  consumeError(numeric.takeError());
-  return false;
+  Addresses numeric(nullptr, &::freeaddrinfo);
+  return lookUp(host, 0, AI_NUMERICHOST, numeric) == 0;
 }
 
 static Socket openSocket(const addrinfo &address) {
@@ -129,15 +131,15 @@ static bool listenAt(const addrinfo &address, Socket &to) {
 
 Expected<Socket> listenAt(const std::string &host, uint16_t port) {
   const bool isExact = host == "localhost" || isAddress(host);
-  Expected<Addresses> addresses = resolve(isExact ? host : "", port, AI_PASSIVE);
-  if (!addresses)
-    return addresses.takeError();
+  Addresses addresses(nullptr, &::freeaddrinfo);
+  if (const int status = lookUp(isExact ? host : "", port, AI_PASSIVE, addresses))
+    return unknownMachine(host, status);
   std::string problem = "it has no address";
   // An IPv6 socket of all addresses also takes connections of IPv4.
   const SmallVector<int> families =
       isExact ? SmallVector<int>{AF_UNSPEC} : SmallVector<int>{AF_INET6, AF_INET};
   for (int family : families)
-    for (const addrinfo *address = addresses->get(); address; address = address->ai_next) {
+    for (const addrinfo *address = addresses.get(); address; address = address->ai_next) {
       if (family != AF_UNSPEC && address->ai_family != family)
         continue;
       Socket socket;
@@ -171,23 +173,41 @@ static bool connectTo(const addrinfo &address, Clock::time_point deadline, Socke
   return status == 0;
 }
 
+/// A port that nobody listens at may be the one that the connecting end is given for itself.
+static bool isConnectedToItself(const Socket &socket) {
+  sockaddr_storage own = {}, peer = {};
+  socklen_t ownSize = sizeof(own), peerSize = sizeof(peer);
+  return ::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&own), &ownSize) == 0 &&
+         ::getpeername(socket.get(), reinterpret_cast<sockaddr *>(&peer), &peerSize) == 0 &&
+         ownSize == peerSize && std::memcmp(&own, &peer, ownSize) == 0;
+}
+
 Expected<Socket> connectTo(const std::string &host, uint16_t port, Clock::time_point deadline) {
+  // An address that swallows packets must not keep the others from their turn.
+  constexpr auto longestTry = std::chrono::seconds(5);
   for (;;) {
-    Expected<Addresses> addresses = resolve(host, port, 0);
-    if (!addresses)
-      return addresses.takeError();
+    Addresses addresses(nullptr, &::freeaddrinfo);
+    const int status = lookUp(host, port, 0, addresses);
     std::string problem;
-    for (const addrinfo *address = addresses->get(); address; address = address->ai_next) {
+    for (const addrinfo *address = addresses.get(); address; address = address->ai_next) {
       Socket socket;
-      if (connectTo(*address, deadline, socket)) {
+      if (!connectTo(*address, std::min(deadline, Clock::now() + longestTry), socket)) {
+        problem = std::strerror(errno);
+      } else if (isConnectedToItself(socket)) {
+        problem = std::strerror(ECONNREFUSED);
+      } else {
         sendAtOnce(socket.get());
         return socket;
       }
-      problem = std::strerror(errno);
     }
-    if (Clock::now() >= deadline)
+    // The name of a machine may be known only once that is up.
+    const bool mayCome = status == 0 || status == EAI_AGAIN || status == EAI_NONAME;
+    if (!mayCome || Clock::now() >= deadline) {
+      if (status != 0)
+        return unknownMachine(host, status);
       return makeError("cannot connect to rank 0 at " + textOf(host, port) + ": " + problem +
                        "; start rank 0 there, or give --rendezvous its machine and port");
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }

@@ -188,8 +188,11 @@ std::string TcpProcessGroup::missing() const {
 
 /// Waits for `events` of peers that are not done, or `eventsOfDone` of the others, up to the deadline.
 Error TcpProcessGroup::await(short events, short eventsOfDone, StringRef where) {
-  for (size_t i = 0; i < peers.size(); ++i)
+  for (size_t i = 0; i < peers.size(); ++i) {
     waiting[i].events = peers[i].isDone ? eventsOfDone : events;
+    // The end of a connection is an event, even where none is asked for.
+    waiting[i].fd = waiting[i].events ? peers[i].socket.get() : -1;
+  }
   const auto begin = Clock::now();
   RankPosition unseen;
   LongWait longWait(position ? *position : unseen);
