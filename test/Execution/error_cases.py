@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from harness import check, prepared
+from harness import Skip, check, prepared
 from models import Graph
 from reference import Network
 
@@ -146,6 +146,16 @@ def infer_unwritable(options):
                                "--inputs=x.npy", "--outputs=nowhere/y.npy", "--batch-size=8"], "nowhere")
 
 
+def too_many_threads(options):
+    """More ranks than the address space has stacks for."""
+    if options.sanitize:
+        raise Skip("sanitizers need more address space than the limit")
+    with prepared(options, NETWORK) as (scratch, *_):
+        limited = ["--as=4000000000", "--stack=8388608", os.path.join(options.tools_dir, "phantom-run")]
+        expect_error(scratch, [*limited, "train", "model.onnx", *_command(ranks=1024, ghost_width=None, select="nothing")],
+                     "cannot start a thread for each of 1024 ranks", tool="/usr/bin/prlimit")
+
+
 def no_gpu(options):
     """On a machine without a GPU, or one that hides them."""
     with prepared(options, NETWORK) as (scratch, *_):
@@ -203,6 +213,7 @@ def cases(options):
         "target-negative": bad_data(["t.npy", "-1"], "cross-entropy", t=np.full(8, -1)),
         "nan-loss": not_a_number,
         "nan-in-data": nan_in_data,
+        "too-many-threads": too_many_threads,
         "unsupported-nodes": unsupported_nodes,
         "external-data-parent": external_data("../weights.bin"),
         "external-data-absolute": external_data("{folder}/weights.bin"),

@@ -117,7 +117,8 @@ private:
   std::atomic<uint64_t> generation{0}; ///< of `job` and `stopping`, which are written before it
   std::atomic<int64_t> running{0};     ///< ranks that are in `job`
   bool stopping = false;
-  std::mutex mutex; ///< of the next two
+  std::mutex mutex;         ///< of the next two
+  std::string startProblem; ///< why the threads are not there
   bool failed = false;
   std::string firstError;
   std::vector<std::thread> threads; ///< of ranks from 1 on

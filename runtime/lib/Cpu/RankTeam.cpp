@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <pthread.h>
 #include <sched.h>
+#include <system_error>
 
 // libgomp's, which oneDNN runs on. The width is a per-thread setting, and a
 // thread that is not told would make a team of all cores.
@@ -52,8 +53,16 @@ RankTeam::RankTeam(int64_t ranks, RankTeamOptions teamOptions)
     return;
   }
   threadGroup = std::make_unique<ThreadGroup>(ranks, groupOptions(ranks, teamOptions));
-  for (int64_t rank = 1; rank < ranks; ++rank)
-    threads.emplace_back([this, rank] { serve(rank); });
+  // The standard library reports errors of threads by exceptions; none leaves this function.
+  try {
+    for (int64_t rank = 1; rank < ranks; ++rank)
+      threads.emplace_back([this, rank] { serve(rank); });
+  } catch (const std::system_error &error) {
+    startProblem =
+        ("cannot start a thread for each of " + Twine(ranks) + " ranks: " + error.code().message() +
+         "; use fewer ranks, or raise the limits of memory or of threads")
+            .str();
+  }
 }
 
 RankTeam::~RankTeam() {
@@ -164,6 +173,8 @@ Error RankTeam::runOwnRank(const std::function<Error(int64_t)> &work) {
 }
 
 Error RankTeam::run(std::function<Error(int64_t)> work) {
+  if (!startProblem.empty())
+    return makeError(startProblem);
   const CallerAsRank guard(*this);
   if (processes)
     return runOwnRank(work);
