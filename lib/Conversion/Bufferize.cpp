@@ -45,11 +45,17 @@ void separateDestinations(func::FuncOp function) {
   function.walk([&](tensor::EmptyOp op) { separate(op); });
 }
 
-/// Inputs and scalars are the caller's; parameters and states are ours to overwrite.
+/// Parameters and states that the function updates are its own to overwrite. All else is the caller's:
+/// inputs, scalars and parameters that must stay as they are for the next run.
 void markWritableArguments(func::FuncOp function) {
   Builder builder(function.getContext());
+  llvm::SmallDenseSet<Attribute> updated;
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (Attribute name = function.getResultAttr(i, PhantomDialect::kUpdated))
+      updated.insert(name);
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-    bool writable = static_cast<bool>(function.getArgAttr(i, PhantomDialect::kParameter));
+    Attribute name = function.getArgAttr(i, PhantomDialect::kParameter);
+    const bool writable = name && updated.contains(name);
     function.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName,
                         builder.getBoolAttr(writable));
   }

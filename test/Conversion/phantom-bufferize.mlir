@@ -156,3 +156,14 @@ func.func @scatter(%dy: tensor<2x3x5x4xf32>, %indices: tensor<3x5xi64>) -> tenso
   %g = phantom.gather_gradient %dy, %indices dim 1 : (tensor<2x3x5x4xf32>, tensor<3x5xi64>) -> tensor<2x100x4xf32>
   return %g : tensor<2x100x4xf32>
 }
+
+// A parameter that the function does not update must be the same in the next run.
+// CHECK-LABEL: func @not_updated
+// CHECK-SAME: (%[[W:.+]]: memref<8xf32> {phantom.parameter = @w})
+func.func @not_updated(%w: tensor<8xf32> {phantom.parameter = @w}) -> tensor<8xf32> {
+  // CHECK: %[[OUT:.+]] = memref.alloc()
+  // CHECK: linalg.exp ins(%[[W]] : memref<8xf32>) outs(%[[OUT]] : memref<8xf32>)
+  // CHECK: return %[[OUT]]
+  %e = linalg.exp ins(%w : tensor<8xf32>) outs(%w : tensor<8xf32>) -> tensor<8xf32>
+  return %e : tensor<8xf32>
+}

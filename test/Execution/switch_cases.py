@@ -117,7 +117,25 @@ def recomputed(model, save):
     return f"switch/recompute-{model}", run
 
 
+def weights_stay(options):
+    """A weight that another one scales is the same in each batch: nothing writes its product over it."""
+    rng = np.random.default_rng(13)
+    with Scratch(options) as scratch:
+        graph = models.Graph()
+        weight, scale = (rng.standard_normal((8, 8)).astype(np.float32) for _ in range(2))
+        scaled = graph.add("Mul", graph.tensor("fc1.weight", weight), graph.tensor("scale", scale))
+        graph.add("MatMul", graph.add("MatMul", "x", scaled), scaled, result="y")
+        graph.save(scratch.path("model.onnx"), {"x": ["batch", 8]}, {"y": ["batch", 8]})
+        x = rng.standard_normal((4 * BATCH, 8)).astype(np.float32)
+        scratch.save("x.npy", x)
+        expected = x.astype(np.float64) @ (weight * scale) @ (weight * scale)
+        for left_out in ([], *(["--disable-pass", one] for one in (*PASSES, ",".join(PASSES)))):
+            scratch.run("infer", "model.onnx", "--inputs", "x.npy", "--outputs", "y.npy", "--batch-size", BATCH, *left_out)
+            check_close(f"outputs {' '.join(left_out)}", np.load(scratch.path("y.npy")), expected)
+
+
 def cases(options):
+    yield "switch/weights-stay", weights_stay
     # A plain net of few layers needs the most memory where nothing waits.
     for model, save in {**MODELS, "plain": save_deep}.items():
         yield recomputed(model, save)
