@@ -250,6 +250,11 @@ Expected<typename Device::Compiled> compileFor(StringRef model, const phantom::C
   buildPipeline(front, options, *rows);
   if (failed(front.run(**module)) || (change && failed(change(**module))) || diagnostics.failed())
     return diagnostics.error("cannot partition or differentiate '" + model + "'");
+  if (isAskedFor("train_step", options) &&
+      none_of((*module)->getOps<mlir::phantom::ParameterOp>(),
+              [](mlir::phantom::ParameterOp parameter) { return parameter.getTrainable(); }))
+    return createStringError("'" + model +
+                             "' has no parameter that is trained: see --trainable and --frozen");
   for (auto function : make_early_inc_range((*module)->getOps<FuncOp>()))
     if (!isAskedFor(function.getName(), options))
       function.erase();

@@ -187,6 +187,7 @@ def cases(options):
         "missing-inputs": bad_flags(["absent.npy"], inputs="absent.npy"),
         "missing-targets": bad_flags(["absent.npy"], targets="absent.npy"),
         "missing-weights": bad_flags(["absent.safetensors"], init="from-file=absent.safetensors"),
+        "nothing-to-train": bad_flags(["model.onnx", "no parameter that is trained", "--frozen"], frozen="*"),
         "no-inputs-flag": bad_flags(["inputs"], inputs=None),
         "folder-as-model": bad_flags(["model"], model="."),
         "unwritable-log": bad_flags(["nowhere"], log="nowhere/log.jsonl"),
