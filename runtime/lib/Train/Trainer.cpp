@@ -392,11 +392,13 @@ Error Trainer::finishStep(int64_t step) {
                      "; training stops. Try a smaller learning rate, and check the data for NaN");
   }
   record.gradNorm = gradientNorm();
-  if (record.gradNorm && std::isnan(*record.gradNorm))
+  if (record.gradNorm && std::isnan(*record.gradNorm)) {
+    progress.reset();
     return makeError(
         "step " + Twine(step + 1) +
         ": gradients are NaN; training stops. Try a smaller learning rate, and check the data and "
         "the parameters for NaN");
+  }
   // JSON has no infinity, and a sum of squares may be one where the gradients are not.
   if (record.gradNorm && std::isinf(*record.gradNorm))
     record.gradNorm.reset();
