@@ -125,6 +125,18 @@ def not_a_number(options):
         expect_error(scratch, ["train", "model.onnx", *flags], "step", "nan", keeps=["log.jsonl"])
 
 
+def nan_gradients(options):
+    """The root of a zero is finite, and so is the loss, but its slope times that of the ReLU is no number."""
+    with prepared(options, NETWORK) as (scratch, *_):
+        graph, rng = Graph(), np.random.default_rng(0)
+        weights = [graph.tensor(f"fc{i}.weight", rng.standard_normal((64, 64)).astype(np.float32)) for i in (1, 2)]
+        hidden = graph.add("Sqrt", graph.add("Relu", graph.add("Gemm", "x", weights[0], transB=1)))
+        graph.add("Gemm", hidden, weights[1], transB=1, result="y")
+        graph.save(scratch.path("root.onnx"), {"x": ["batch", 64]}, {"y": ["batch", 64]})
+        expect_error(scratch, ["train", "root.onnx", *_command(ghost_width=None, save="trained.safetensors")],
+                     "step 1: gradients are NaN", keeps=["log.jsonl"])
+
+
 def nan_in_data(options):
     """Its row's outputs are NaN, whatever the activations of the library make of it."""
     with prepared(options, NETWORK) as (scratch, *_):
@@ -213,6 +225,7 @@ def cases(options):
         "target-too-large": bad_data(["t.npy", "64"], "cross-entropy", t=np.full(8, 64)),
         "target-negative": bad_data(["t.npy", "-1"], "cross-entropy", t=np.full(8, -1)),
         "nan-loss": not_a_number,
+        "nan-gradients": nan_gradients,
         "nan-in-data": nan_in_data,
         "too-many-threads": too_many_threads,
         "unsupported-nodes": unsupported_nodes,
