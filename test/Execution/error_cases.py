@@ -126,12 +126,16 @@ def not_a_number(options):
 
 
 def nan_gradients(options):
-    """The root of a zero is finite, and so is the loss, but its slope times that of the ReLU is no number."""
+    """The root of the square of zero is finite, and so is the loss, but its slope is no number."""
     with prepared(options, NETWORK) as (scratch, *_):
         graph, rng = Graph(), np.random.default_rng(0)
         weights = [graph.tensor(f"fc{i}.weight", rng.standard_normal((64, 64)).astype(np.float32)) for i in (1, 2)]
-        hidden = graph.add("Sqrt", graph.add("Relu", graph.add("Gemm", "x", weights[0], transB=1)))
+        hidden = graph.add("Gemm", "x", weights[0], transB=1)
+        hidden = graph.add("Sqrt", graph.add("Mul", hidden, hidden))
         graph.add("Gemm", hidden, weights[1], transB=1, result="y")
+        x = np.load(scratch.path("x.npy"))
+        x[5] = 0
+        scratch.save("x.npy", x)
         graph.save(scratch.path("root.onnx"), {"x": ["batch", 64]}, {"y": ["batch", 64]})
         expect_error(scratch, ["train", "root.onnx", *_command(ghost_width=None, save="trained.safetensors")],
                      "step 1: gradients are NaN", keeps=["log.jsonl"])
