@@ -19,8 +19,9 @@ namespace phantom::rt::gpu {
 Expected<std::unique_ptr<GpuExecutor>> GpuExecutor::create(GpuRank &rank, const Function &function,
                                                            const HostArguments &arguments, bool useGraphs) {
   std::unique_ptr<GpuExecutor> executor(new GpuExecutor(rank, function, arguments, useGraphs));
+  // While the memory is still there: it may be copied to.
   if (Error error = executor->allocate())
-    return error;
+    return rank.fail(std::move(error));
   return executor;
 }
 
