@@ -77,11 +77,29 @@ void report(func::FuncOp function, Traffic before, Traffic after) {
            << " bytes fewer read and written";
 }
 
+/// Lowerings take extents from types.
+LogicalResult verifyStatic(func::FuncOp function) {
+  auto isDynamic = [](Type type) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    return shaped && !shaped.hasStaticShape();
+  };
+  WalkResult found = function.walk([&](Operation *op) {
+    if (!isa_and_nonnull<PhantomDialect>(op->getDialect()) ||
+        !(llvm::any_of(op->getOperandTypes(), isDynamic) || llvm::any_of(op->getResultTypes(), isDynamic)))
+      return WalkResult::advance();
+    op->emitOpError("has a dynamic shape: run phantom-specialize-batch before");
+    return WalkResult::interrupt();
+  });
+  return failure(found.wasInterrupted());
+}
+
 struct ConvertPhantomToLinalgPass : phantom::impl::ConvertPhantomToLinalgBase<ConvertPhantomToLinalgPass> {
   using ConvertPhantomToLinalgBase::ConvertPhantomToLinalgBase;
 
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (failed(verifyStatic(function)))
+        return signalPassFailure();
       WalkResult needsRank = function.walk([](Operation *op) {
         auto dropout = dyn_cast<DropoutOp>(op);
         auto encode = dyn_cast<EncodeOp>(op);

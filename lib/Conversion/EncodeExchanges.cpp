@@ -266,11 +266,16 @@ struct EncodeExchangesPass : phantom::impl::PhantomEncodeExchangesBase<EncodeExc
     if (encoding == WireEncoding::F32)
       return;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
-      for (auto exchange : function.getOps<ExchangeOpInterface>())
+      for (auto exchange : function.getOps<ExchangeOpInterface>()) {
+        if (!isa<RankedTensorType>(exchange->getOperand(0).getType())) {
+          exchange.emitOpError("works on buffers: encode exchanges before phantom-bufferize");
+          return signalPassFailure();
+        }
         if (getState(exchange->getResult(0).getType()) || getState(exchange->getOperand(0).getType())) {
           exchange.emitOpError("has a state: run phantom-strip-states before");
           return signalPassFailure();
         }
+      }
       Encoder(function, encoding).run();
     }
   }
