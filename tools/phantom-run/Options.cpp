@@ -160,8 +160,11 @@ Expected<RunOptions> parseCommandLine(int argc, char **argv) {
   if (batchSize.given())
     if (Error error = assign(options.compile.batchSize, integer(batchSize, 1)))
       return error;
-  if (Error error = checkOutputFiles(options))
+  if (Error error = checkOutputNames(options))
     return error;
+  if (!options.place)
+    if (Error error = checkOutputsCanBeWritten(options))
+      return error;
   return options;
 }
 

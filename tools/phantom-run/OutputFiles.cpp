@@ -67,7 +67,7 @@ Error readAsWell(const OutputFile &output) {
 
 } // namespace
 
-Error checkOutputFiles(const RunOptions &options) {
+Error checkOutputNames(const RunOptions &options) {
   const std::vector<OutputFile> outputs = outputsOf(options);
   const std::vector<StringRef> data = dataOf(options);
   const StringRef others[] = {options.model, options.session.parameterFile, options.train.machineFile,
@@ -80,10 +80,16 @@ Error checkOutputFiles(const RunOptions &options) {
                                  " names the same file");
     if (any_of(data, isOutput) || (!output.replacesModel && any_of(others, isOutput)))
       return readAsWell(output);
-    if (options.isRoot())
-      if (Error error = rt::checkCanWrite(output.path))
-        return error;
   }
+  return Error::success();
+}
+
+Error checkOutputsCanBeWritten(const RunOptions &options) {
+  if (!options.isRoot())
+    return Error::success();
+  for (const OutputFile &output : outputsOf(options))
+    if (Error error = rt::checkCanWrite(output.path))
+      return error;
   return Error::success();
 }
 

@@ -13,9 +13,13 @@
 
 namespace phantom::run {
 
-/// Checks before a run that what it shall write can be written, that no two of these files are one, and that
-/// none is a file that it reads. A model or its parameters may be saved where they came from.
-llvm::Error checkOutputFiles(const RunOptions &options);
+/// Checks that no two of the files that a run shall write are one, and that none is a file that it reads. A
+/// model or its parameters may be saved where they came from.
+llvm::Error checkOutputNames(const RunOptions &options);
+
+/// Checks before a run that its files can be written. With ranks in several processes this is for when they
+/// have met, so that all hear of an error.
+llvm::Error checkOutputsCanBeWritten(const RunOptions &options);
 
 } // namespace phantom::run
 

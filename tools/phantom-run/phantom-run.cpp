@@ -10,6 +10,7 @@
 #include "GhostWidths.h"
 #include "Gpu.h"
 #include "Options.h"
+#include "OutputFiles.h"
 #include "Processes.h"
 #include "Save.h"
 
@@ -206,6 +207,9 @@ Error convert(const RunOptions &options, const rt::Program &program, const Saver
 
 Expected<int> runCommand(RunOptions &options, const rt::Program &program, const Saver &saver,
                          rt::Session &session) {
+  if (options.place)
+    if (Error error = checkOutputsCanBeWritten(options))
+      return error;
   switch (options.command) {
   case Command::Train:
     return train(options, program, saver, session);
