@@ -35,6 +35,8 @@ namespace {
 void separateDestinations(func::FuncOp function) {
   OpBuilder builder(function.getContext());
   auto separate = [&](Operation *op) {
+    if (op->use_empty()) // or of buffers, without a result
+      return;
     Value value = op->getResult(0);
     for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(value.getUses()))) {
       builder.setInsertionPoint(use.getOwner());

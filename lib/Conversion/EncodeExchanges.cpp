@@ -266,6 +266,8 @@ struct EncodeExchangesPass : phantom::impl::PhantomEncodeExchangesBase<EncodeExc
     if (encoding == WireEncoding::F32)
       return;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal())
+        continue;
       for (auto exchange : function.getOps<ExchangeOpInterface>()) {
         if (!isa<RankedTensorType>(exchange->getOperand(0).getType())) {
           exchange.emitOpError("works on buffers: encode exchanges before phantom-bufferize");

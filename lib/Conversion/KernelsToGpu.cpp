@@ -70,6 +70,8 @@ private:
   }
 
   LogicalResult convert(func::FuncOp kernel, gpu::GPUModuleOp gpuKernels) {
+    if (kernel.isExternal() || !llvm::hasSingleElement(kernel.getBody()))
+      return kernel.emitOpError("is no kernel: it must have one block of ops");
     OpBuilder builder = OpBuilder::atBlockEnd(gpuKernels.getBody());
     auto copy = gpu::GPUFuncOp::create(builder, kernel.getLoc(), kernel.getName(), kernel.getFunctionType());
     copy->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());

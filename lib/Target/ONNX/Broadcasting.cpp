@@ -67,7 +67,7 @@ Value transposeMatrix(NodeImporter &node, Value matrix) {
   return mlir::phantom::TransposeOp::create(node.builder, node.location, type, matrix, permutation);
 }
 
-int64_t rowsPerBatch(Value value) {
+std::optional<int64_t> rowsPerBatch(Value value) {
   auto isDynamic = [](Value v) { return ShapedType::isDynamicShape(shapeOf(v)); };
   auto fixedElements = [](Value v) {
     int64_t product = 1;
@@ -94,7 +94,7 @@ int64_t rowsPerBatch(Value value) {
     }
     value = operand;
   }
-  return std::max<int64_t>(numerator / denominator, 1);
+  return numerator % denominator == 0 ? std::optional(numerator / denominator) : std::nullopt;
 }
 
 FailureOr<Value> reshapeTo(NodeImporter &node, Value value, ArrayRef<int64_t> shape) {

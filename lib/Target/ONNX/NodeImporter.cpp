@@ -181,8 +181,13 @@ FailureOr<SmallVector<Extent>> NodeImporter::shapeOfInput(unsigned index) {
   StringRef name = node.inputs[index];
   SmallVector<Extent> shape;
   if (Value value = table.values.lookup(name)) {
+    const std::optional<int64_t> rows = rowsPerBatch(value);
+    if (!rows)
+      return error() << "uses the shape of " << quoteName(name)
+                     << ", whose first dimension is no whole multiple of the batch: export the model with a "
+                        "fixed batch";
     for (int64_t extent : shapeOf(value))
-      shape.push_back(ShapedType::isDynamic(extent) ? Extent{0, rowsPerBatch(value)} : Extent{extent, 0});
+      shape.push_back(ShapedType::isDynamic(extent) ? Extent{0, *rows} : Extent{extent, 0});
     return shape;
   }
   auto found = table.constants.find(name);

@@ -204,8 +204,8 @@ FailureOr<llvm::SmallVector<int64_t>> checkedAxes(NodeImporter &node, llvm::Arra
                                                   int64_t rank);
 mlir::Type elementOf(Value value);
 /// What the dynamic extent of the value's shape is per row of the model's batch: 1, unless a reshape merged
-/// the batch with other dimensions.
-int64_t rowsPerBatch(Value value);
+/// the batch with other dimensions. Nothing where that is no whole number.
+std::optional<int64_t> rowsPerBatch(Value value);
 /// Swaps the last two dimensions.
 Value transposeMatrix(NodeImporter &node, Value matrix);
 

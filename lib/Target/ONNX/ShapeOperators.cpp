@@ -127,7 +127,7 @@ LogicalResult importReshape(NodeImporter &node) {
   FailureOr<Value> x = node.anyOperand(0);
   if (mlir::failed(x))
     return failure();
-  FailureOr<Shape> shape = reshapedShape(node, shapeOf(*x), rowsPerBatch(*x));
+  FailureOr<Shape> shape = reshapedShape(node, shapeOf(*x), rowsPerBatch(*x).value_or(1));
   FailureOr<Value> y = mlir::failed(shape) ? FailureOr<Value>(failure()) : reshapeTo(node, *x, *shape);
   return mlir::failed(y) ? failure() : node.setResult(*y);
 }
@@ -270,13 +270,13 @@ LogicalResult importExpand(NodeImporter &node) {
   if (from.size() < wanted->size())
     from.insert(from.begin(), wanted->size() - from.size(), 1);
   Shape to(from);
-  int64_t rows = rowsPerBatch(*x);
+  const std::optional<int64_t> rows = rowsPerBatch(*x);
   // The batch of the result needs a value that has it.
   Value like = node.shapeSource(1);
   for (size_t d = 0; d < wanted->size(); ++d) {
     const Extent &extent = (*wanted)[d];
     int64_t &size = to[d + from.size() - wanted->size()];
-    bool sameBatch = ShapedType::isDynamic(size) && extent == Extent{0, rows};
+    bool sameBatch = ShapedType::isDynamic(size) && rows && extent == Extent{0, *rows};
     if (extent == Extent{1, 0} || sameBatch || extent == Extent{size, 0})
       continue;
     if (!extent.isConstant() && size == 1 && like) {

@@ -285,8 +285,8 @@ void ApplyOptimizerPass::buildTrainStep(func::FuncOp gradients) {
 }
 
 /// Divides the seed of the gradients by the number of parts, whose gradients then sum up to the mean.
-void divideSeed(func::FuncOp function, int64_t parts) {
-  for (auto seed : function.getOps<LossGradientOp>()) {
+void divideSeed(Copy &copy, int64_t parts) {
+  for (auto seed : copy.function.getOps<LossGradientOp>()) {
     OpBuilder b(seed);
     b.setInsertionPointAfter(seed);
     auto type = cast<RankedTensorType>(seed.getType());
@@ -294,13 +294,16 @@ void divideSeed(func::FuncOp function, int64_t parts) {
     Value factor = arith::ConstantOp::create(b, seed.getLoc(), DenseElementsAttr::get(type, part.getValue()));
     auto divided = arith::MulFOp::create(b, seed.getLoc(), seed, factor);
     seed.getResult().replaceAllUsesExcept(divided, divided);
+    for (Trained &one : copy.trained)
+      if (one.gradient == seed.getResult())
+        one.gradient = divided;
   }
 }
 
 /// @accumulate, which adds the gradients of one batch to sums, and @update, which uses and clears them.
 void ApplyOptimizerPass::buildAccumulatedStep(func::FuncOp gradients) {
   Copy copy = copyGradients(gradients, "accumulate");
-  divideSeed(copy.function, accumulate);
+  divideSeed(copy, accumulate);
   const Type element = cast<RankedTensorType>(copy.loss.getType()).getElementType();
   OpBuilder b(&getContext());
   b.setInsertionPointToEnd(getOperation().getBody());

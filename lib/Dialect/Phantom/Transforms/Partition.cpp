@@ -73,7 +73,7 @@ LogicalResult Partitioner::run() {
       return failure();
     outputs.push_back(*output);
   }
-  if (failed(checkGhostWidths()))
+  if (failed(checkGhostWidths()) || hasCollision)
     return failure();
   func::ReturnOp::create(b, terminator->getLoc(), outputs);
 

@@ -68,6 +68,13 @@ Value Partitioner::toPerRank(Value value, Location loc) {
 /// The parameter in the state of its first use.
 Value Partitioner::parameter(ParameterOp dense, StringRef name, RankedTensorType type, LayoutAttr layout,
                              InitAttr init) {
+  StringAttr &owner = owners[name];
+  if (owner && owner != dense.getSymNameAttr() && !hasCollision) {
+    hasCollision = true;
+    dense.emitOpError() << "gets the name '" << name
+                        << "' in the divided model, which another parameter has: rename one of them";
+  }
+  owner = dense.getSymNameAttr();
   if (Value known = parameters.lookup(name))
     return known;
   auto plain = withState(type, StateAttr());

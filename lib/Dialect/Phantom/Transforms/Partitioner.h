@@ -112,8 +112,10 @@ private:
   func::FuncOp result;
   Block *body = nullptr;
   IRMapping map;
-  llvm::StringMap<Value> parameters; ///< by name, in the partitioned function
-  DenseMap<Operation *, Use> claims; ///< of dense parameters
+  llvm::StringMap<Value> parameters;  ///< by name, in the partitioned function
+  llvm::StringMap<StringAttr> owners; ///< by that name: that of the dense parameter
+  bool hasCollision = false;          ///< two have one name, which an error has told
+  DenseMap<Operation *, Use> claims;  ///< of dense parameters
   SmallVector<ParameterOp> declared;
   DenseMap<Value, Value> replicatedOf, perRankOf;
   DenseMap<std::pair<Value, int>, Value> statisticsOf;

@@ -40,8 +40,11 @@ class SampleProduct {
 public:
   /// Exponents are ±1/2 and ±1: of a root, the argument is the factor.
   struct Factor {
-    Value value; ///< without the broadcasts around it
+    Value value; ///< without the broadcasts and reshapes around it
     double exponent;
+    /// What to multiply with: `value`, or the outermost reshape of it. Null where it was reshaped together
+    /// with others.
+    Value whole;
   };
 
   explicit SampleProduct(Value root) { collect(root, 1, 0); }
@@ -64,7 +67,7 @@ void SampleProduct::collect(Value value, double exponent, unsigned depth) {
   constexpr size_t most = 16;
   if (op && depth < 16 && factors.size() < most && collectOperands(op, exponent, depth + 1))
     return;
-  factors.push_back({value, exponent});
+  factors.push_back({value, exponent, value});
 }
 
 bool SampleProduct::collectOperands(Operation *op, double exponent, unsigned depth) {
@@ -77,7 +80,13 @@ bool SampleProduct::collectOperands(Operation *op, double exponent, unsigned dep
   }
   if (auto reshape = dyn_cast<ReshapeOp>(op); reshape && onlyUnits(reshape)) {
     reshapes.push_back(reshape);
+    const size_t before = factors.size();
+    const double coefficientBefore = coefficient;
     collect(reshape.getInput(), exponent, depth);
+    const bool isOne = factors.size() == before + 1 && factors.back().exponent == exponent &&
+                       coefficient == coefficientBefore;
+    for (Factor &factor : llvm::drop_begin(factors, before))
+      factor.whole = isOne ? reshape.getOutput() : Value();
     return true;
   }
   // Arguments of roots stay whole.
@@ -262,6 +271,8 @@ template <typename Op> struct RecognizeNormalization : OpRewritePattern<Op> {
     auto hasRoot = [&](size_t i) { return std::abs(match->product.factors[i].exponent) != 1; };
     if (llvm::any_of(match->others, hasRoot))
       return rewriter.notifyMatchFailure(op, "has other roots");
+    if (llvm::any_of(match->others, [&](size_t i) { return !match->product.factors[i].whole; }))
+      return rewriter.notifyMatchFailure(op, "has other factors that are reshaped together");
     auto type = cast<RankedTensorType>(op.getType());
     Value result =
         NormalizeOp::create(rewriter, loc, type, match->kind, match->x, Value(), Value(), Value(),
@@ -275,7 +286,7 @@ template <typename Op> struct RecognizeNormalization : OpRewritePattern<Op> {
     }
     for (size_t i : match->others) {
       const SampleProduct::Factor &factor = match->product.factors[i];
-      Value wide = broadcastTo(rewriter, loc, factor.value, result);
+      Value wide = broadcastTo(rewriter, loc, factor.whole, result);
       if (factor.exponent < 0)
         result = arith::DivFOp::create(rewriter, loc, result, wide);
       else
