@@ -55,3 +55,12 @@ module @kernels {
   }
 }
 }
+
+// -----
+
+module {
+module @kernels {
+  // expected-error @below {{is no kernel: it must have one block of ops}}
+  func.func private @declared(memref<4xf32>)
+}
+}

@@ -1,4 +1,5 @@
 // RUN: phantom-opt %s --phantom-bufferize 2>/dev/null | FileCheck %s
+// RUN: phantom-opt %s --phantom-bufferize --phantom-bufferize -o /dev/null 2>/dev/null
 // RUN: phantom-opt %s --phantom-bufferize=elide-copies=false 2>/dev/null | FileCheck %s --check-prefix=COPIES
 // RUN: phantom-opt %s --phantom-bufferize -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
@@ -166,4 +167,11 @@ func.func @not_updated(%w: tensor<8xf32> {phantom.parameter = @w}) -> tensor<8xf
   // CHECK: return %[[OUT]]
   %e = linalg.exp ins(%w : tensor<8xf32>) outs(%w : tensor<8xf32>) -> tensor<8xf32>
   return %e : tensor<8xf32>
+}
+
+// What nobody uses is no destination.
+// CHECK-LABEL: func @unused
+func.func @unused(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %e = tensor.empty() : tensor<8xf32>
+  return %x : tensor<8xf32>
 }

@@ -146,3 +146,5 @@ func.func @sums_of_statistics(%x: tensor<8x64x4xf32>, %p: tensor<128x64xf32>) ->
   %w = phantom.all_gather %v dim 0 on @mesh "phantom" : tensor<32xf32> -> tensor<128xf32>
   return %c, %s, %w : tensor<8x64xf32>, tensor<32x64xf32>, tensor<128xf32>
 }
+
+func.func private @declared(tensor<8xf32>) -> tensor<8xf32>

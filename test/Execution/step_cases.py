@@ -254,6 +254,25 @@ def dropout(strategy, ranks, parts, seed, extra=()):
     return run
 
 
+def accumulated_shift(options):
+    """A shift of the output has the loss's own gradient, which parts of one row do not even sum up."""
+    rng = np.random.default_rng(5)
+    with Scratch(options) as scratch:
+        graph = models.Graph()
+        graph.add("Add", "x", graph.tensor("shift", np.zeros((1, 8), np.float32)), result="y")
+        graph.save(scratch.path("model.onnx"), {"x": ["batch", 8]}, {"y": ["batch", 8]})
+        x, t = (rng.standard_normal((4, 8)).astype(np.float32) for _ in range(2))
+        scratch.save("x.npy", x)
+        scratch.save("t.npy", t)
+        gradient = 2 * (x.astype(np.float64) - t).mean(axis=0) / 8
+        for parts in (1, 2, 4):
+            scratch.run("train", "model.onnx", "--accumulate", parts, *train_flags(4, "mse", "sgd", 0.1, 1), "--save",
+                        "trained.safetensors")
+            check_close(f"the norm in {parts} parts", scratch.log()[0]["grad_norm"], np.linalg.norm(gradient))
+            check_close(f"the shift in {parts} parts", safetensors.load(scratch.path("trained.safetensors"))["shift"][0],
+                        -0.1 * gradient)
+
+
 def refusals(options):
     """What cannot be meant is refused, in one line."""
     network = network_of("tensor", 2)
@@ -279,6 +298,7 @@ STRATEGIES = (("phantom", 1), ("phantom", 2), ("phantom", 4), ("tensor", 2), ("t
 
 
 def cases(options):
+    yield "accumulation/shift", accumulated_shift
     for strategy, ranks in STRATEGIES:
         name = f"{strategy}-p{ranks}"
         for kind in RATES if strategy == "phantom" else ("sgd", "adamw"):

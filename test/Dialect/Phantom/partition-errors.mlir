@@ -86,3 +86,19 @@ func.func @forward(%x: tensor<5x16xf32> {phantom.input = "x"}, %a: tensor<16x16x
   %3 = phantom.linear %2, %a : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
   return %3 : tensor<5x16xf32>
 }
+
+// -----
+
+// A name of the model that the divided layer's parameters get.
+phantom.parameter @fc.weight : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
+phantom.parameter @first.weight : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
+// expected-error @+1 {{gets the name 'fc.decompressor' in the divided model, which another parameter has: rename one of them}}
+phantom.parameter @fc.decompressor : tensor<16x16xf32> init <uniform, fan_in = 16> trainable
+
+func.func @forward(%x: tensor<5x16xf32> {phantom.input = "x"}, %a: tensor<16x16xf32> {phantom.parameter = @first.weight},
+                   %b: tensor<16x16xf32> {phantom.parameter = @fc.weight}, %c: tensor<16x16xf32> {phantom.parameter = @fc.decompressor}) -> tensor<5x16xf32> {
+  %0 = phantom.linear %x, %a : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  %1 = phantom.linear %0, %b : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  %2 = phantom.linear %1, %c : (tensor<5x16xf32>, tensor<16x16xf32>) -> tensor<5x16xf32>
+  return %2 : tensor<5x16xf32>
+}

@@ -231,3 +231,29 @@ func.func @quick_gelu(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %y = arith.mulf %x, %s : tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// A factor per sample, which a reshape has put there, is no scale of the elements.
+// CHECK-LABEL: func @reshaped_factor(
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<4x4xf32>, %[[G:[a-z0-9]+]]: tensor<4xf32>
+// CHECK-DAG: %[[N:.+]] = phantom.normalize <rms> %[[X]] epsilon
+// CHECK-DAG: %[[K:.+]] = phantom.reshape %[[G]] : tensor<4xf32> -> tensor<4x1xf32>
+// CHECK: %[[W:.+]] = phantom.broadcast %[[K]]
+// CHECK: arith.mulf %[[N]], %[[W]]
+func.func @reshaped_factor(%x: tensor<4x4xf32>, %g: tensor<4xf32>) -> tensor<4x4xf32> {
+  %n = arith.constant dense<4.0> : tensor<f32>
+  %e = arith.constant dense<9.99999974E-6> : tensor<f32>
+  %q = arith.mulf %x, %x : tensor<4x4xf32>
+  %vs = phantom.reduce_sum %q [1] : tensor<4x4xf32> -> tensor<4xf32>
+  %vk = phantom.reshape %vs : tensor<4xf32> -> tensor<4x1xf32>
+  %vn = phantom.broadcast %n : (tensor<f32>) -> tensor<4x1xf32>
+  %v = arith.divf %vk, %vn : tensor<4x1xf32>
+  %ek = phantom.broadcast %e : (tensor<f32>) -> tensor<4x1xf32>
+  %ve = arith.addf %v, %ek : tensor<4x1xf32>
+  %r = math.sqrt %ve : tensor<4x1xf32>
+  %rw = phantom.broadcast %r : (tensor<4x1xf32>) -> tensor<4x4xf32>
+  %y0 = arith.divf %x, %rw : tensor<4x4xf32>
+  %gk = phantom.reshape %g : tensor<4xf32> -> tensor<4x1xf32>
+  %gw = phantom.broadcast %gk : (tensor<4x1xf32>) -> tensor<4x4xf32>
+  %y = arith.mulf %y0, %gw : tensor<4x4xf32>
+  return %y : tensor<4x4xf32>
+}

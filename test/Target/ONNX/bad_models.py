@@ -157,6 +157,13 @@ def reshape_mismatch(_):
     return model([node("Reshape", "x s", "y", "/view")], tensors(s=np.int64([3, -1])), [value("x", [2, 4])])
 
 
+def shape_of_a_fraction(_):
+    """Of 4 columns, 3 go to each row: 4/3 rows for each of the batch."""
+    return model([node("Reshape", "x s", "v", "/view"), node("Shape", "v", "d", "/shape"), node("Gather", "d i", "n", "/n"),
+                  node("Concat", "n m", "t", "/t", axis=0), node("Reshape", "x t", "y", "/back")],
+                 tensors(s=np.array([-1, 3]), i=np.array([0]), m=np.array([-1])))
+
+
 def reshape_fixed_batch(_):
     return model([node("Reshape", "x s", "y", "/view")], tensors(s=np.int64([8, 4])))
 
