@@ -128,8 +128,8 @@ Error RankExecutor::run() {
   std::atomic<const Command *> &present = communicator.position.command;
   for (size_t i = 0; i < commands->list.size(); ++i) {
     present.store(&function.commands[i], std::memory_order_relaxed);
-    if (!hasRun) // again and again: libraries compile their code in the first run, and that takes small
-                 // blocks
+    // Again and again: libraries compile their code in the first run, and that takes small blocks.
+    if (!hasRun)
       reserveSmallBlocks();
     if (!timings) {
       if (Error error = runCommand(i))
