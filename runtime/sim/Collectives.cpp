@@ -61,9 +61,9 @@ std::vector<Access> accessesOf(const CollectiveCall &call) {
 static std::pair<int64_t, size_t> findWindow(Sim &sim, const CollectiveCall &call) {
   const void *buffer = call.kind == Kind::AllGather ? call.receive : call.send;
   const auto begin = reinterpret_cast<uintptr_t>(buffer);
-  for (const auto &window : sim.nccl.windows.all())
-    if (sim.nccl.windows.find(window.get()) && window->communicator == call.communicator &&
-        begin >= window->begin && begin < window->begin + window->bytes)
+  for (const auto &window : sim.nccl.windows.allLive())
+    if (window->communicator == call.communicator && begin >= window->begin &&
+        begin < window->begin + window->bytes)
       return {window->number, begin - window->begin};
   return {-1, 0};
 }

@@ -82,8 +82,8 @@ static std::vector<std::shared_ptr<Op>> pendingOf(Sim &sim, const Communicator &
 static void remove(Sim &sim, Communicator &communicator) {
   for (const std::shared_ptr<Op> &op : pendingOf(sim, communicator))
     sim.drop(op);
-  for (const auto &window : sim.nccl.windows.all())
-    if (sim.nccl.windows.find(window.get()) && window->communicator == &communicator) {
+  for (const auto &window : sim.nccl.windows.allLive())
+    if (window->communicator == &communicator) {
       --window->allocation->windows;
       sim.nccl.windows.remove(*window);
     }
@@ -237,10 +237,10 @@ static int ncclCommFinalize(Sim &sim, gpu::Comm comm) {
 
 template <typename Holder>
 static bool holdsCollectives(const Handles<Holder> &graphs, const Communicator &communicator) {
-  return llvm::any_of(graphs.all(), [&](const auto &graph) {
-    return graphs.find(graph.get()) && llvm::any_of(graph->capture->nodes, [&](const Capture::Node &node) {
-             return node.command->collective && node.command->collective->communicator == &communicator;
-           });
+  return llvm::any_of(graphs.allLive(), [&](const auto &graph) {
+    return llvm::any_of(graph->capture->nodes, [&](const Capture::Node &node) {
+      return node.command->collective && node.command->collective->communicator == &communicator;
+    });
   });
 }
 
@@ -264,8 +264,8 @@ static int ncclCommDestroy(Sim &sim, gpu::Comm comm) {
            "ncclCommGetAsyncError until it gives ncclSuccess");
   else if (std::vector<std::shared_ptr<Op>> pending = pendingOf(sim, *found); !pending.empty())
     sim.refuse(0, "the communicator is destroyed before " + pending.front()->text() + " has run");
-  for (const auto &window : sim.nccl.windows.all())
-    if (sim.nccl.windows.find(window.get()) && window->communicator == found)
+  for (const auto &window : sim.nccl.windows.allLive())
+    if (window->communicator == found)
       sim.refuse(0, "the communicator is destroyed while window " + Twine(window->number) + " is registered");
   checkNoGraphs(sim, *found);
   remove(sim, *found);

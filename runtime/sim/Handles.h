@@ -9,6 +9,8 @@
 #ifndef PHANTOM_SIM_HANDLES_H
 #define PHANTOM_SIM_HANDLES_H
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <memory>
 #include <set>
 #include <vector>
@@ -30,6 +32,11 @@ public:
   }
   void remove(T &object) { live.erase(&object); }
   size_t count() const { return live.size(); }
+  /// What is live; may be removed on the way.
+  auto allLive() const {
+    return llvm::make_filter_range(objects,
+                                   [this](const auto &object) { return live.count(object.get()) > 0; });
+  }
   /// Destroyed ones too.
   const std::vector<std::unique_ptr<T>> &all() const { return objects; }
 

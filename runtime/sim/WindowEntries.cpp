@@ -40,8 +40,8 @@ static std::string checkMemory(Sim &sim, const Communicator &communicator, const
     return allocation->text() + " is not from ncclMemAlloc, which a symmetric window needs";
   if (begin % windowAlignment != 0)
     return "the address of the window is no multiple of 4096";
-  for (const auto &window : sim.nccl.windows.all())
-    if (sim.nccl.windows.find(window.get()) && window->communicator == &communicator &&
+  for (const auto &window : sim.nccl.windows.allLive())
+    if (window->communicator == &communicator &&
         overlap(Region::contiguous(memory, bytes), {window->begin, window->bytes, window->bytes, 1}))
       return "the window overlaps with window " + std::to_string(window->number);
   return "";

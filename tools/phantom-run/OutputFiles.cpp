@@ -61,10 +61,6 @@ bool isSame(StringRef a, StringRef b) {
   return first == second;
 }
 
-Error readAsWell(const OutputFile &output) {
-  return createStringError(output.flag + " " + output.path + ": the run reads this file; name another one");
-}
-
 } // namespace
 
 Error checkOutputNames(const RunOptions &options) {
@@ -79,7 +75,8 @@ Error checkOutputNames(const RunOptions &options) {
         return createStringError(output.flag + " " + output.path + ": " + earlier.flag +
                                  " names the same file");
     if (any_of(data, isOutput) || (!output.replacesModel && any_of(others, isOutput)))
-      return readAsWell(output);
+      return createStringError(output.flag + " " + output.path +
+                               ": the run reads this file; name another one");
   }
   return Error::success();
 }

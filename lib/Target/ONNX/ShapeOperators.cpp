@@ -127,6 +127,7 @@ LogicalResult importReshape(NodeImporter &node) {
   FailureOr<Value> x = node.anyOperand(0);
   if (mlir::failed(x))
     return failure();
+  // Where the rows are unknown, they are alike on both sides.
   FailureOr<Shape> shape = reshapedShape(node, shapeOf(*x), rowsPerBatch(*x).value_or(1));
   FailureOr<Value> y = mlir::failed(shape) ? FailureOr<Value>(failure()) : reshapeTo(node, *x, *shape);
   return mlir::failed(y) ? failure() : node.setResult(*y);

@@ -76,14 +76,14 @@ static std::string targetOf(StringRef path) {
                                                                              : path.str();
 }
 
-/// Makes an empty file beside `path`.
-static Error createTemporary(StringRef path, int &descriptor, SmallVectorImpl<char> &temporary) {
+/// Makes an empty file beside `target`, which `path` leads to.
+static Error createTemporary(StringRef path, StringRef target, int &descriptor,
+                             SmallVectorImpl<char> &temporary) {
   // LLVM's TempFile would install signal handlers of its own, which would
   // replace those that stop a training run cleanly.
   if (sys::fs::is_directory(path))
     return cannotWrite(path, std::make_error_code(std::errc::is_a_directory));
-  if (std::error_code code =
-          sys::fs::createUniqueFile(targetOf(path) + ".tmp-%%%%%%%%", descriptor, temporary))
+  if (std::error_code code = sys::fs::createUniqueFile(target + ".tmp-%%%%%%%%", descriptor, temporary))
     return cannotWrite(path, code);
   return Error::success();
 }
@@ -91,13 +91,14 @@ static Error createTemporary(StringRef path, int &descriptor, SmallVectorImpl<ch
 Error tryWriteFileAtomically(StringRef path, function_ref<Error(raw_ostream &)> write) {
   if (isSpecial(path))
     return fillInPlace(path, write);
+  const std::string target = targetOf(path);
   SmallString<256> temporary;
   int descriptor = -1;
-  if (Error error = createTemporary(path, descriptor, temporary))
+  if (Error error = createTemporary(path, target, descriptor, temporary))
     return error;
   Error error = fill(descriptor, path, write);
   if (!error) {
-    std::error_code code = sys::fs::rename(temporary, targetOf(path));
+    std::error_code code = sys::fs::rename(temporary, target);
     if (!code)
       return Error::success();
     error = cannotWrite(path, code);
@@ -111,7 +112,7 @@ Error checkCanWrite(StringRef path) {
     return Error::success();
   SmallString<256> temporary;
   int descriptor = -1;
-  if (Error error = createTemporary(path, descriptor, temporary))
+  if (Error error = createTemporary(path, targetOf(path), descriptor, temporary))
     return error;
   ::close(descriptor);
   (void)sys::fs::remove(temporary);

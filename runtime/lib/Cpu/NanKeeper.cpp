@@ -49,17 +49,16 @@ bool NanKeeper::isNeeded(const GemmCommand &command) {
 void NanKeeper::find(const GemmCommand &command, const GemmAddresses &addresses) {
   rows.clear();
   elements.clear();
-  for (int64_t row = 0; row < command.m; ++row)
+  const auto *sums = reinterpret_cast<const float *>(addresses.c);
+  for (int64_t row = 0; row < command.m; ++row) {
+    const int64_t first = row * command.cRow;
     if (hasNan(command.factors, addresses.a, row * command.aRow, command.k, command.aCol))
       rows.push_back(row);
-  if (!command.accumulate)
-    return;
-  const auto *sums = reinterpret_cast<const float *>(addresses.c);
-  for (int64_t row = 0; row < command.m; ++row)
-    if (hasNan(command.element, addresses.c, row * command.cRow, command.n, 1))
-      for (int64_t i = row * command.cRow; i < row * command.cRow + command.n; ++i)
+    else if (command.accumulate && hasNan(command.element, addresses.c, first, command.n, 1))
+      for (int64_t i = first; i < first + command.n; ++i)
         if (std::isnan(sums[i]))
           elements.push_back(i);
+  }
 }
 
 void NanKeeper::restore(const GemmCommand &command, const GemmAddresses &addresses) const {

@@ -8,10 +8,10 @@
 
 #include "phantom-rt/DataSet.h"
 
+#include "NumberText.h"
 #include "phantom-rt/Error.h"
 #include "phantom-rt/HostData.h"
 #include "phantom-rt/Npy.h"
-#include "llvm/Support/Format.h"
 
 #include <cstring>
 
@@ -68,12 +68,9 @@ static Error checkProbabilities(StringRef label, const FileTensor &tensor) {
     convertElements(tensor.element, tensor.bytes + i * byteWidth(tensor.element), ElementType::F64, &value,
                     1);
     const bool fits = value >= 0 && value <= 1; // false for NaN
-    if (!fits) {
-      std::string text;
-      raw_string_ostream(text) << format("%g", value);
+    if (!fits)
       return badValue(label, i / perRow,
-                      "has the target " + text + ", but the BCE loss needs values from 0 to 1");
-    }
+                      "has the target " + numberText(value) + ", but the BCE loss needs values from 0 to 1");
   }
   return Error::success();
 }

@@ -9,8 +9,8 @@
 #include "Evaluator.h"
 
 #include "Batches.h"
+#include "NumberText.h"
 #include "phantom-rt/Error.h"
-#include "llvm/Support/Format.h"
 
 #include <algorithm>
 #include <cmath>
@@ -92,9 +92,7 @@ Expected<EvaluationReport> Evaluator::run() {
     return different;
   if (std::isfinite(report.loss))
     return report;
-  std::string value;
-  raw_string_ostream(value) << format("%g", report.loss);
-  return makeError("the loss on " + data.label() + " is " + value +
+  return makeError("the loss on " + data.label() + " is " + numberText(report.loss) +
                    ": check the data and the parameters for NaN, and for what is too large");
 }
 

@@ -8,12 +8,12 @@
 
 #include "Trainer.h"
 
+#include "NumberText.h"
 #include "StateSignal.h"
 #include "StopSignals.h"
 #include "Trace.h"
 #include "phantom-rt/Error.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/Format.h"
 
 #include <algorithm>
 #include <cmath>
@@ -386,9 +386,7 @@ Error Trainer::finishStep(int64_t step) {
   record.loss = reports[0].lossSum / double(functions.parts);
   if (!std::isfinite(record.loss)) {
     progress.reset();
-    std::string value;
-    raw_string_ostream(value) << format("%g", record.loss);
-    return makeError("step " + Twine(step + 1) + ": the loss is " + value +
+    return makeError("step " + Twine(step + 1) + ": the loss is " + numberText(record.loss) +
                      "; training stops. Try a smaller learning rate, and check the data for NaN");
   }
   record.gradNorm = gradientNorm();

@@ -203,14 +203,7 @@ TEST(SimNcclCommunicator, FinalizeHangs) {
   GpuSimOptions options = withDevices(2);
   options.policy = SchedulePolicy::ExchangeFirst;
   Ranks ranks(options, /*join=*/false);
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < 2; ++rank)
-    threads.emplace_back([&, rank] {
-      ranks.use(rank);
-      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
-    });
-  for (std::thread &thread : threads)
-    thread.join();
+  ranks.joinBlocking();
   EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
   EXPECT_NE(ranks.bench->ncclCommFinalize(ranks.comms[0]), 0);
   expectViolation(ranks.bench, "ncclCommFinalize: hangs: it waits for its collectives");
@@ -220,14 +213,7 @@ TEST(SimNcclCommunicator, AbortEndsAFinalize) {
   GpuSimOptions options = withDevices(2);
   options.hangSeconds = 60;
   Ranks ranks(options, /*join=*/false);
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < 2; ++rank)
-    threads.emplace_back([&, rank] {
-      ranks.use(rank);
-      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
-    });
-  for (std::thread &thread : threads)
-    thread.join();
+  ranks.joinBlocking();
   EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
   const int64_t before = ranks.bench.sim->counts().hostWaits;
   std::thread waiter([&] { ranks.bench->ncclCommFinalize(ranks.comms[0]); });
@@ -240,14 +226,7 @@ TEST(SimNcclCommunicator, AbortEndsAFinalize) {
 
 TEST(SimNcclCommunicator, DestroyedWhileQueued) {
   Ranks ranks(withDevices(2), /*join=*/false);
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < 2; ++rank)
-    threads.emplace_back([&, rank] {
-      ranks.use(rank);
-      EXPECT_EQ(ranks.init(rank, /*blocking=*/true), 0);
-    });
-  for (std::thread &thread : threads)
-    thread.join();
+  ranks.joinBlocking();
   EXPECT_EQ(ranks.reduce(0, ranks.device(0, 1), ranks.device(0, 1), 1), 0);
   EXPECT_EQ(ranks.bench->ncclCommDestroy(ranks.comms[0]), 0);
   expectViolation(

@@ -11,6 +11,8 @@
 
 #include "Bench.h"
 
+#include <thread>
+
 namespace phantom::rt::test {
 
 enum : int { int64 = 4, f32 = 7, bf16 = 9, sum = 0, maximum = 2, average = 4 };
@@ -54,6 +56,17 @@ public:
   int init(int rank, bool blocking = false) {
     gpu::CommConfig config = configuration(blocking);
     return bench->ncclCommInitRankConfig(&comms[rank], size, id, rank, &config);
+  }
+  /// Blocking communicators, on a thread for each rank.
+  void joinBlocking() {
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < size; ++rank)
+      threads.emplace_back([this, rank] {
+        use(rank);
+        EXPECT_EQ(init(rank, /*blocking=*/true), 0);
+      });
+    for (std::thread &thread : threads)
+      thread.join();
   }
   int status(int rank) {
     int status = -1;

@@ -68,22 +68,21 @@ Value Partitioner::toPerRank(Value value, Location loc) {
 /// The parameter in the state of its first use.
 Value Partitioner::parameter(ParameterOp dense, StringRef name, RankedTensorType type, LayoutAttr layout,
                              InitAttr init) {
-  StringAttr &owner = owners[name];
-  if (owner && owner != dense.getSymNameAttr() && !hasCollision) {
-    hasCollision = true;
-    dense.emitOpError() << "gets the name '" << name
-                        << "' in the divided model, which another parameter has: rename one of them";
+  auto [known, isNew] = parameters.try_emplace(name, Known{dense.getSymNameAttr(), Value()});
+  if (!isNew) {
+    if (known->second.dense != dense.getSymNameAttr() && !hasCollision) {
+      hasCollision = true;
+      dense.emitOpError() << "gets the name '" << name
+                          << "' in the divided model, which another parameter has: rename one of them";
+    }
+    return known->second.argument;
   }
-  owner = dense.getSymNameAttr();
-  if (Value known = parameters.lookup(name))
-    return known;
   auto plain = withState(type, StateAttr());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(dense);
   declared.push_back(ParameterOp::create(b, dense.getLoc(), name, plain, layout, init, dense.getTrainable(),
                                          /*state_of=*/FlatSymbolRefAttr()));
-  Value argument = body->addArgument(type, dense.getLoc());
-  return parameters[name] = argument;
+  return known->second.argument = body->addArgument(type, dense.getLoc());
 }
 
 /// Random starts draw the same numbers whatever the rank count; a fan-in of 0 marks a parameter that only

@@ -109,13 +109,18 @@ private:
   llvm::MapVector<Operation *, Layer> layers;
   llvm::StringMap<int64_t> ghostWidths;        ///< of single layers, by name
   llvm::StringMap<ParameterOp> phantomWeights; ///< the dense weights of phantom layers, by layer name
+  /// A parameter of the partitioned function, and the name of the dense one that it is of.
+  struct Known {
+    StringAttr dense;
+    Value argument;
+  };
+
   func::FuncOp result;
   Block *body = nullptr;
   IRMapping map;
-  llvm::StringMap<Value> parameters;  ///< by name, in the partitioned function
-  llvm::StringMap<StringAttr> owners; ///< by that name: that of the dense parameter
-  bool hasCollision = false;          ///< two have one name, which an error has told
-  DenseMap<Operation *, Use> claims;  ///< of dense parameters
+  llvm::StringMap<Known> parameters; ///< by name, in the partitioned function
+  bool hasCollision = false;         ///< two have one name, which an error has told
+  DenseMap<Operation *, Use> claims; ///< of dense parameters
   SmallVector<ParameterOp> declared;
   DenseMap<Value, Value> replicatedOf, perRankOf;
   DenseMap<std::pair<Value, int>, Value> statisticsOf;
