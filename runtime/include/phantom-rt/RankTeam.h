@@ -66,6 +66,13 @@ public:
   /// Whether a rank of the present run has failed: what does not wait in the communicator must look.
   bool aborted() const { return processes ? processes->aborted() : threadGroup->aborted(); }
 
+  /// Of `count` pieces of work that each process needs done once: the first of rank `rank`, and the first
+  /// that is not its any more.
+  std::pair<int64_t, int64_t> shareOf(int64_t count, int64_t rank) const {
+    return isDistributed() ? std::pair(int64_t(0), count)
+                           : std::pair(rank * count / size(), (rank + 1) * count / size());
+  }
+
   // Between processes; nothing to do where all ranks are here. To be called by the leader, on all processes.
 
   /// Gives all processes the value that rank 0's has.
@@ -101,6 +108,7 @@ private:
   class CallerAsRank;
 
   void serve(int64_t rank);
+  llvm::ArrayRef<int> cpusOf(int64_t rank) const;
   void pin(int64_t rank) const;
   void runJob(int64_t rank);
   llvm::Error runOwnRank(const std::function<llvm::Error(int64_t)> &work);

@@ -8,6 +8,7 @@
 
 #include "Reduce.h"
 
+#include "../Core/VectorWidths.h"
 #include "llvm/Support/ErrorHandling.h"
 
 #include <algorithm>
@@ -15,12 +16,14 @@
 
 namespace phantom::rt {
 
-template <typename T> static void assign(T *__restrict to, const T *a, const T *b, int64_t count) {
+template <typename T>
+[[gnu::always_inline]] static inline void assign(T *__restrict to, const T *a, const T *b, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
     to[i] = a[i] + b[i];
 }
 
-template <typename T> static void accumulate(T *__restrict to, const T *a, int64_t count) {
+template <typename T>
+[[gnu::always_inline]] static inline void accumulate(T *__restrict to, const T *a, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
     to[i] += a[i];
 }
@@ -28,7 +31,8 @@ template <typename T> static void accumulate(T *__restrict to, const T *a, int64
 /// Sums `count` contiguous elements; `stride` elements lie between the parts
 /// of one rank and the next.
 template <typename T>
-static void sumRun(const T *first, int64_t stride, int64_t ranks, T *to, int64_t count) {
+[[gnu::always_inline]] static inline void sumChunks(const T *first, int64_t stride, int64_t ranks, T *to,
+                                                    int64_t count) {
   // A chunk of the destination stays in the first-level cache for all ranks.
   constexpr int64_t chunk = 2048;
   for (int64_t begin = 0; begin < count; begin += chunk) {
@@ -41,6 +45,16 @@ static void sumRun(const T *first, int64_t stride, int64_t ranks, T *to, int64_t
     for (int64_t r = 2; r < ranks; ++r)
       accumulate(to + begin, first + r * stride + begin, size);
   }
+}
+
+PHANTOM_VECTOR_WIDTHS
+static void sumRun(const float *first, int64_t stride, int64_t ranks, float *to, int64_t count) {
+  sumChunks(first, stride, ranks, to, count);
+}
+
+PHANTOM_VECTOR_WIDTHS
+static void sumRun(const double *first, int64_t stride, int64_t ranks, double *to, int64_t count) {
+  sumChunks(first, stride, ranks, to, count);
 }
 
 template <typename T>

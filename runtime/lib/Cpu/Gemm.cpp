@@ -38,7 +38,7 @@ struct GemmPlan::Implementation {
     std::unique_ptr<LibraryGemm> gemm;
     const GemmCommand *command;
     GemmAddresses addresses;
-    bool hidesNan;
+    int64_t nanColumns; ///< for the NanKeeper; 0: the GEMM needs none
   };
   explicit Implementation(int64_t threads) : library(threads) {}
 
@@ -51,14 +51,14 @@ struct GemmPlan::Implementation {
 GemmPlan::GemmPlan(int64_t threads) : threads(threads) {}
 GemmPlan::~GemmPlan() = default;
 
-Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &addresses,
-                               GemmKernel kernel) {
+Expected<size_t> GemmPlan::add(const GemmCommand &command, const GemmAddresses &addresses, GemmKernel kernel,
+                               int64_t nanColumns) {
   try {
     if (!implementation)
       implementation = std::make_unique<Implementation>(threads);
     Implementation &all = *implementation;
     all.planned.push_back({makeGemm(kernel, command, addresses, all.library), &command, addresses,
-                           NanKeeper::isNeeded(command)});
+                           NanKeeper::isNeeded(command) ? nanColumns : 0});
     return all.planned.size() - 1;
   } catch (const dnnl::error &error) {
     return makeError("oneDNN cannot run the GEMM " + describe(command) + ": " + error.what());
@@ -108,11 +108,11 @@ Error GemmPlan::prepareWeights() {
 Error GemmPlan::run(size_t gemm) {
   const auto &planned = implementation->planned[gemm];
   NanKeeper &nanKeeper = implementation->nanKeeper;
-  if (planned.hidesNan)
-    nanKeeper.find(*planned.command, planned.addresses);
+  if (planned.nanColumns)
+    nanKeeper.find(*planned.command, planned.addresses, planned.nanColumns);
   if (!planned.gemm->run())
     return makeError("oneDNN failed in the GEMM " + describe(*planned.command));
-  if (planned.hidesNan)
+  if (planned.nanColumns)
     nanKeeper.restore(*planned.command, planned.addresses);
   return Error::success();
 }

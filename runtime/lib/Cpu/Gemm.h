@@ -20,8 +20,10 @@ public:
   explicit GemmPlan(int64_t threads);
   ~GemmPlan();
 
-  /// Returns the number to `run` it by. `kernel` can compute the command.
-  llvm::Expected<size_t> add(const GemmCommand &command, const GemmAddresses &addresses, GemmKernel kernel);
+  /// Returns the number to `run` it by. `kernel` can compute the command. `nanColumns`: see
+  /// columnsNanTogether.
+  llvm::Expected<size_t> add(const GemmCommand &command, const GemmAddresses &addresses, GemmKernel kernel,
+                             int64_t nanColumns = 1);
 
   /// Allocates the scratch memory that the GEMMs added so far share.
   llvm::Error finish();

@@ -8,16 +8,21 @@
 
 #include "NanKeeper.h"
 
+#include "../Core/VectorWidths.h"
+#include "llvm/Support/MathExtras.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+using namespace llvm;
 
 namespace phantom::rt {
 
 /// Whether one of the values has all bits of the exponent and one of the fraction. `sign`: the sign's bit,
 /// `infinity`: what infinity's bits are.
 template <typename Bits, Bits sign, Bits infinity>
-static bool hasNan(const Bits *values, int64_t count, int64_t stride) {
+[[gnu::always_inline]] static inline bool hasNan(const Bits *values, int64_t count, int64_t stride) {
   constexpr auto magnitude = Bits(~sign);
   if (stride != 1) {
     for (int64_t i = 0; i < count; ++i)
@@ -32,6 +37,7 @@ static bool hasNan(const Bits *values, int64_t count, int64_t stride) {
   return found != 0;
 }
 
+PHANTOM_VECTOR_WIDTHS
 static bool hasNan(ElementType element, const std::byte *base, int64_t offset, int64_t count,
                    int64_t stride) {
   if (element == ElementType::BF16)
@@ -46,13 +52,14 @@ bool NanKeeper::isNeeded(const GemmCommand &command) {
                                                  epilogue == Epilogue::Sigmoid || epilogue == Epilogue::Tanh);
 }
 
-void NanKeeper::find(const GemmCommand &command, const GemmAddresses &addresses) {
+void NanKeeper::find(const GemmCommand &command, const GemmAddresses &addresses, int64_t columns) {
   rows.clear();
   elements.clear();
   const auto *sums = reinterpret_cast<const float *>(addresses.c);
   for (int64_t row = 0; row < command.m; ++row) {
     const int64_t first = row * command.cRow;
-    if (hasNan(command.factors, addresses.a, row * command.aRow, command.k, command.aCol))
+    if (hasNan(command.factors, addresses.a, row * command.aRow, divideCeil(command.k, columns),
+               command.aCol * columns))
       rows.push_back(row);
     else if (command.accumulate && hasNan(command.element, addresses.c, first, command.n, 1))
       for (int64_t i = first; i < first + command.n; ++i)

@@ -21,8 +21,9 @@ public:
   /// Whether the GEMM would hide NaN.
   static bool isNeeded(const GemmCommand &command);
 
-  /// Before the GEMM, which overwrites what it adds to. Allocates only where there is a NaN.
-  void find(const GemmCommand &command, const GemmAddresses &addresses);
+  /// Before the GEMM, which overwrites what it adds to. Of so many neighbouring `columns` of the first factor
+  /// it looks at the first one: see columnsNanTogether. Allocates only where there is a NaN.
+  void find(const GemmCommand &command, const GemmAddresses &addresses, int64_t columns);
 
   /// Behind it.
   void restore(const GemmCommand &command, const GemmAddresses &addresses) const;

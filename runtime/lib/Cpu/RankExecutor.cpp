@@ -9,8 +9,10 @@
 #include "phantom-rt/RankExecutor.h"
 
 #include "Gemm.h"
+#include "NanColumns.h"
 #include "SmallBlocks.h"
 #include "phantom-rt/Error.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
 
 using namespace llvm;
@@ -83,12 +85,13 @@ Error RankExecutor::bind() {
     return BoundExchange{&exchange, index, bindings.windows[exchange.window],
                          exchange.destination ? address(*exchange.destination) : nullptr};
   };
-  for (const Command &command : function.commands) {
+  for (const auto &[index, command] : enumerate(function.commands)) {
     if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
       Expected<size_t> number = commands->gemms.add(
           *gemm,
           {address(gemm->a), address(gemm->b), address(gemm->c), gemm->bias ? address(*gemm->bias) : nullptr},
-          bindings.gemms->choose(*gemm, hasConstantB(function, *gemm), bindings.threads));
+          bindings.gemms->choose(*gemm, hasConstantB(function, *gemm), bindings.threads),
+          columnsNanTogether(program, function, index));
       if (!number)
         return number.takeError();
       commands->list.push_back(BoundGemm{*number});

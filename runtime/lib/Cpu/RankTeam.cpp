@@ -73,15 +73,20 @@ RankTeam::~RankTeam() {
     thread.join();
 }
 
+/// The CPUs that the rank is bound to.
+ArrayRef<int> RankTeam::cpusOf(int64_t rank) const {
+  const int64_t count = int64_t(cpus.size()), ranks = size();
+  const int64_t begin = rank * count / ranks, end = std::max(begin + 1, (rank + 1) * count / ranks);
+  return ArrayRef(cpus).slice(begin, end - begin);
+}
+
 void RankTeam::pin(int64_t rank) const {
   if (!options.bind)
     return;
-  const int64_t count = int64_t(cpus.size()), ranks = size();
-  const int64_t begin = rank * count / ranks, end = std::max(begin + 1, (rank + 1) * count / ranks);
   cpu_set_t set;
   CPU_ZERO(&set);
-  for (int64_t i = begin; i < end; ++i)
-    CPU_SET(cpus[i], &set);
+  for (int cpu : cpusOf(rank))
+    CPU_SET(cpu, &set);
   // A refusal costs speed only.
   (void)::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
 }
@@ -91,7 +96,7 @@ class RankTeam::CallerAsRank {
 public:
   explicit CallerAsRank(const RankTeam &team) : width(omp_get_max_threads()) {
     // A single rank has all CPUs, as the caller has, and a launcher has put its process where it wants it.
-    bound = team.options.bind && !team.processes && team.size() > 1 &&
+    bound = team.options.bind && !team.processes && team.size() > 1 && !isInPlace(team) &&
             ::pthread_getaffinity_np(::pthread_self(), sizeof(before), &before) == 0;
     if (bound)
       team.pin(0);
@@ -106,6 +111,13 @@ public:
   CallerAsRank &operator=(const CallerAsRank &) = delete;
 
 private:
+  /// Whether the caller is on the leader's CPU as it is, where the other ranks, bound to theirs, leave it:
+  /// binding it costs as much as a small model's layer. Threads that it starts would not be bound.
+  static bool isInPlace(const RankTeam &team) {
+    return team.options.threadsPerRank == 1 && team.size() <= int64_t(team.cpus.size()) &&
+           is_contained(team.cpusOf(0), ::sched_getcpu());
+  }
+
   int width;
   bool bound;
   cpu_set_t before;

@@ -15,10 +15,10 @@
 
 namespace phantom::rt {
 
-/// Runs a function over all rows in file order, and calls visit(firstRow, validRows) on rank 0's thread after
-/// each batch.
+/// Runs a function over all rows in file order. After each batch every rank calls
+/// visit(rank, firstRow, validRows); its results stay as they are until all have returned.
 llvm::Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &data,
-                         const std::function<llvm::Error(int64_t, int64_t)> &visit);
+                         const std::function<llvm::Error(int64_t, int64_t, int64_t)> &visit);
 
 } // namespace phantom::rt
 

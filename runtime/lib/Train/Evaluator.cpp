@@ -74,9 +74,12 @@ Expected<EvaluationReport> Evaluator::run() {
   EvaluationReport report;
   report.rows = data.rows();
   int64_t correct = 0;
-  Error error = forEachBatch(runtime, function, data, [&](int64_t, int64_t valid) -> Error {
+  const int64_t leader = runtime.team().leader();
+  Error error = forEachBatch(runtime, function, data, [&](int64_t rank, int64_t, int64_t valid) -> Error {
+    if (rank != leader)
+      return Error::success();
     // The loss of a batch is the mean over its valid rows.
-    report.loss += function.scalar(runtime.team().leader(), loss) * double(valid) / double(data.rows());
+    report.loss += function.scalar(rank, loss) * double(valid) / double(data.rows());
     if (classes)
       correct += countCorrect(valid);
     return Error::success();

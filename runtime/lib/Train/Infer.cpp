@@ -62,12 +62,14 @@ bool hasBatch(const Program &program, const Function &function) {
 Error copyRows(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                ArrayRef<const Result *> results, ArrayRef<std::byte *> destinations) {
   const int64_t batch = runtime.program().batch;
-  return forEachBatch(runtime, function, data, [&](int64_t first, int64_t valid) -> Error {
+  return forEachBatch(runtime, function, data, [&](int64_t rank, int64_t first, int64_t valid) -> Error {
+    const auto [begin, end] = runtime.team().shareOf(valid, rank);
     for (size_t i = 0; i < results.size(); ++i) {
       const int64_t rowBytes = results[i]->type.bytes() / batch;
-      if (rowBytes > 0)
-        std::memcpy(destinations[i] + first * rowBytes,
-                    function.address(runtime.team().leader(), *results[i]), valid * rowBytes);
+      // All ranks have the same outputs.
+      if (const int64_t bytes = (end - begin) * rowBytes)
+        std::memcpy(destinations[i] + (first + begin) * rowBytes,
+                    function.address(rank, *results[i]) + begin * rowBytes, bytes);
     }
     return Error::success();
   });

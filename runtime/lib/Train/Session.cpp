@@ -129,26 +129,26 @@ Expected<TrainReport> Session::train(const TrainOptions &options) {
 //===----------------------------------------------------------------------===//
 
 Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &data,
-                   const std::function<Error(int64_t, int64_t)> &visit) {
+                   const std::function<Error(int64_t, int64_t, int64_t)> &visit) {
   const int64_t batch = runtime.program().batch, rows = data.rows();
-  const int64_t leader = runtime.team().leader();
-  return runtime.team().run([&](int64_t rank) -> Error {
+  RankTeam &team = runtime.team();
+  return team.run([&](int64_t rank) -> Error {
+    const auto [begin, end] = team.shareOf(batch, rank);
     for (int64_t first = 0; first < rows; first += batch) {
       const int64_t valid = std::min(batch, rows - first);
-      if (rank == leader) {
-        for (int64_t row = 0; row < valid; ++row)
+      for (int64_t row = begin; row < end; ++row)
+        if (row < valid)
           data.copyRow(first + row, function, row);
-        for (int64_t row = valid; row < batch; ++row)
+        else
           data.clearRow(function, row);
+      if (rank == team.leader())
         function.setValidCount(valid);
-      }
-      if (Error error = runtime.team().communicator(rank).barrier("the start of a batch"))
+      if (Error error = team.communicator(rank).barrier("the start of a batch"))
         return error;
       if (Error error = function.run(rank))
         return error;
-      if (rank == leader)
-        if (Error error = visit(first, valid))
-          return error;
+      if (Error error = visit(rank, first, valid))
+        return error;
     }
     return Error::success();
   });

@@ -303,10 +303,7 @@ void Trainer::copyRows(int64_t rank, int64_t step, int64_t part, ForRun run) {
   const uint64_t epoch = uint64_t(step / stepsPerEpoch);
   const int64_t first = step % stepsPerEpoch * program.stepRows() + part * program.batch;
   const Permutation order(uint64_t(data->rows()), seed, epoch);
-  // The ranks of a process share its memory, and so the work.
-  const bool alone = runtime.team().isDistributed();
-  const int64_t begin = alone ? 0 : rank * program.batch / ranks;
-  const int64_t end = alone ? program.batch : (rank + 1) * program.batch / ranks;
+  const auto [begin, end] = runtime.team().shareOf(program.batch, rank);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t source = options.shuffle ? int64_t(order(uint64_t(first + row))) : first + row;
     data->copyRow(source, functions.onPart, row, run);
