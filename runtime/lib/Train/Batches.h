@@ -16,7 +16,7 @@
 namespace phantom::rt {
 
 /// Runs a function over all rows in file order. After each batch every rank calls
-/// visit(rank, firstRow, validRows); its results stay as they are until all have returned.
+/// visit(rank, firstRow, validRows); arguments and results stay as they are until all have returned.
 llvm::Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &data,
                          const std::function<llvm::Error(int64_t, int64_t, int64_t)> &visit);
 

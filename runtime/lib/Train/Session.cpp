@@ -136,6 +136,9 @@ Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &
     const auto [begin, end] = team.shareOf(batch, rank);
     for (int64_t first = 0; first < rows; first += batch) {
       const int64_t valid = std::min(batch, rows - first);
+      if (first > 0)
+        if (Error error = team.communicator(rank).barrier("the end of a batch"))
+          return error;
       for (int64_t row = begin; row < end; ++row)
         if (row < valid)
           data.copyRow(first + row, function, row);

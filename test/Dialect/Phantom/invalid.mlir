@@ -15,6 +15,16 @@ phantom.parameter @w : tensor<4xf32> layout <stacked as [2, 3]> init <zeros>
 
 // -----
 
+// expected-error @+1 {{is divided along dimension 7, but what is stored has rank 2}}
+phantom.parameter @w : tensor<4x2xf32> layout <shard(7)> init <zeros>
+
+// -----
+
+// expected-error @+1 {{is divided along dimension 2, but what is stored has rank 2}}
+phantom.parameter @w : tensor<8xf32> layout <shard(2) as [4, 2]> init <zeros>
+
+// -----
+
 // expected-error @+1 {{is state of @v, which is no parameter}}
 phantom.parameter @w : tensor<4xf32> init <zeros> state_of @v
 
@@ -298,6 +308,14 @@ func.func @refused(%x: tensor<2x8xf32>) {
 func.func @refused(%x: tensor<2x8xf32, #s1>) {
   // expected-error @+1 {{over the sharded dimension must give a partial value}}
   %y = phantom.reduce_sum %x [1] : tensor<2x8xf32, #s1> -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @refused(%x: tensor<2x8xf32>) {
+  // expected-error @+1 {{sums over dimension 0 twice}}
+  %y = phantom.reduce_sum %x [0, 0] : tensor<2x8xf32> -> tensor<8xf32>
   return
 }
 

@@ -6,6 +6,7 @@
 // RUN: phantom-opt %s --phantom-partition="strategy=phantom ranks=4 ghost-width=1 select=fc2" | FileCheck %s --check-prefix=SELECT
 // RUN: phantom-opt %s --phantom-partition="strategy=phantom ranks=4 ghost-width=1 first-layer=phantom" | FileCheck %s --check-prefix=FIRST
 // RUN: phantom-opt %s --phantom-partition="strategy=phantom ranks=1 ghost-width=2" | FileCheck %s --check-prefix=ONE
+// RUN: phantom-opt %s --phantom-partition="ranks=1 init=random select=fc[12]" | FileCheck %s --check-prefix=ONERANDOM
 
 phantom.parameter @fc1.weight : tensor<16x8xf32> init <load, source = <"m.safetensors", "fc1.weight", tensor<16x8xf32>>> trainable
 phantom.parameter @fc1.bias : tensor<16xf32> init <load, source = <"m.safetensors", "fc1.bias", tensor<16xf32>>> trainable
@@ -63,6 +64,14 @@ phantom.parameter @fc3.bias : tensor<3xf32> init <load, source = <"m.safetensors
 // MEGATRON: phantom.all_reduce {{.*}} -> tensor<5x16xf32>
 // MEGATRON: phantom.local_slice
 // MEGATRON: phantom.all_reduce {{.*}} -> tensor<5x3xf32>
+
+// On one rank too, only the layers that are selected start anew.
+// ONERANDOM: @fc1.weight {{.*}} init <uniform, fan_in = 8>
+// ONERANDOM: @fc1.bias {{.*}} init <uniform, fan_in = 8>
+// ONERANDOM: @fc2.weight {{.*}} init <uniform, fan_in = 16>
+// ONERANDOM: @fc2.bias {{.*}} init <uniform, fan_in = 16>
+// ONERANDOM: @fc3.weight {{.*}} init <load
+// ONERANDOM: @fc3.bias {{.*}} init <load
 
 // RANDOM: @fc1.weight {{.*}} init <uniform, fan_in = 8>
 // RANDOM: @fc2.local {{.*}} init <uniform, fan_in = 4>

@@ -66,6 +66,12 @@ LogicalResult ParameterOp::verify() {
       return emitOpError("stored shape has ")
              << stored << " elements, the type has " << type.getNumElements();
   }
+  if (LayoutAttr layout = getLayoutAttr(); layout && layout.getKind() == LayoutKind::Shard) {
+    const int64_t rank = layout.getStored().empty() ? type.getRank() : int64_t(layout.getStored().size());
+    if (layout.getDim() < 0 || layout.getDim() >= rank)
+      return emitOpError("is divided along dimension ")
+             << layout.getDim() << ", but what is stored has rank " << rank;
+  }
   if (auto stateOf = getStateOfAttr())
     if (!SymbolTable::lookupNearestSymbolFrom<ParameterOp>(*this, stateOf))
       return emitOpError("is state of ") << stateOf << ", which is no parameter";
@@ -254,9 +260,12 @@ LogicalResult TransposeOp::verify() {
 LogicalResult ReduceSumOp::verify() {
   RankedTensorType in = tensorType(getInput()), out = tensorType(getOutput());
   SmallVector<int64_t> kept;
-  for (int64_t dim : getDims())
+  for (auto [i, dim] : llvm::enumerate(getDims())) {
     if (failed(verifyDimension(*this, dim, in)))
       return failure();
+    if (llvm::is_contained(getDims().take_front(i), dim))
+      return emitOpError("sums over dimension ") << dim << " twice";
+  }
   for (int64_t d = 0; d < in.getRank(); ++d)
     if (!llvm::is_contained(getDims(), d))
       kept.push_back(d);

@@ -36,6 +36,12 @@ ArrayRef<StringRef> stateNames(OptimizerKind kind) {
   return {};
 }
 
+constexpr StringLiteral kGradientSum = "gradient_sum"; ///< that of accumulation
+
+std::string stateName(ParameterOp parameter, StringRef name) {
+  return (parameter.getSymName() + "." + name).str();
+}
+
 /// Declares `name`, which starts at zero and belongs to `parameter`.
 ParameterOp declareState(ParameterOp parameter, StringRef name) {
   // Behind the states that the parameter has already.
@@ -47,8 +53,8 @@ ParameterOp declareState(ParameterOp parameter, StringRef name) {
   OpBuilder b(parameter);
   b.setInsertionPointAfter(last);
   auto zeros = InitAttr::get(b.getContext(), InitKind::Zeros, {}, false, 0, 0, false);
-  return ParameterOp::create(b, parameter.getLoc(), (parameter.getSymName() + "." + name).str(),
-                             parameter.getType(), parameter.getLayoutAttr(), zeros,
+  return ParameterOp::create(b, parameter.getLoc(), stateName(parameter, name), parameter.getType(),
+                             parameter.getLayoutAttr(), zeros,
                              /*trainable=*/false, symbol);
 }
 
@@ -142,6 +148,7 @@ public:
 private:
   LogicalResult checkOptions();
   LogicalResult parseGroups();
+  LogicalResult checkStateNames();
   void buildTrainStep(func::FuncOp gradients);
   void buildAccumulatedStep(func::FuncOp gradients);
   void addUpdates(Step &step, ArrayRef<Trained> trained, Type element);
@@ -183,6 +190,20 @@ LogicalResult ApplyOptimizerPass::parseGroups() {
   if (failed(ofDecay))
     return failure();
   decays = std::move(*ofDecay);
+  return success();
+}
+
+LogicalResult ApplyOptimizerPass::checkStateNames() {
+  SmallVector<StringRef> states(stateNames(kind));
+  if (accumulate > 1)
+    states.push_back(kGradientSum);
+  const SymbolTable symbols(getOperation());
+  for (auto parameter : getOperation().getOps<ParameterOp>())
+    for (StringRef state : states)
+      if (Operation *taken = parameter.getTrainable() ? symbols.lookup(stateName(parameter, state)) : nullptr)
+        return taken->emitError() << "'" << SymbolTable::getSymbolName(taken).getValue()
+                                  << "' is the name of the optimizer's state for the parameter '"
+                                  << parameter.getSymName() << "': rename one of them in the model";
   return success();
 }
 
@@ -315,7 +336,7 @@ void ApplyOptimizerPass::buildAccumulatedStep(func::FuncOp gradients) {
   SmallVector<Trained> trained;
   for (const Trained &one : copy.trained) {
     const Type type = one.argument.getType();
-    ParameterOp sum = declareState(one.parameter, "gradient_sum");
+    ParameterOp sum = declareState(one.parameter, kGradientSum);
     Value before = accumulation.addParameter(sum, type);
     Value after =
         arith::AddFOp::create(accumulation.b, ParameterOp(one.parameter).getLoc(), before, one.gradient);
@@ -342,6 +363,8 @@ void ApplyOptimizerPass::runOnOperation() {
       module.emitError() << "the module has @" << name << " already";
       return signalPassFailure();
     }
+  if (failed(checkStateNames()))
+    return signalPassFailure();
   if (accumulate == 1)
     return buildTrainStep(gradients);
   module->setAttr(PhantomDialect::kAccumulation, OpBuilder(&getContext()).getI64IntegerAttr(accumulate));

@@ -95,6 +95,19 @@ LogicalResult Partitioner::run() {
   return success();
 }
 
+LogicalResult Partitioner::startOneRank() {
+  if (options.init == InitStart::FromDense)
+    return success();
+  if (failed(selectLayers()))
+    return failure();
+  for (auto &[op, layer] : layers)
+    for (ParameterOp parameter : {layer.weight, layer.bias})
+      if (parameter)
+        parameter.setInitAttr(
+            InitAttr::get(module.getContext(), InitKind::Uniform, {}, false, 0, layer.in, false));
+  return success();
+}
+
 namespace {
 
 class PartitionPass : public phantom::impl::PhantomPartitionBase<PartitionPass> {
@@ -102,19 +115,6 @@ public:
   using PhantomPartitionBase::PhantomPartitionBase;
   void runOnOperation() override;
 };
-
-/// On one rank the model stays dense; only `init=random` changes it.
-void startOneRank(func::FuncOp forward, InitStart init) {
-  if (init == InitStart::FromDense)
-    return;
-  forward.walk([&](LinearOp op) {
-    auto type = tensorType(op.getWeight());
-    for (Value operand : {op.getWeight(), op.getBias()})
-      if (ParameterOp parameter = getParameter(operand))
-        parameter.setInitAttr(InitAttr::get(op.getContext(), InitKind::Uniform, {}, false, 0,
-                                            type.getDimSize(op.getIo() ? 0 : 1), false));
-  });
-}
 
 void PartitionPass::runOnOperation() {
   ModuleOp module = getOperation();
@@ -134,11 +134,10 @@ void PartitionPass::runOnOperation() {
   StringRef names[] = {"phantom", "tensor", "megatron"};
   module->setAttr(PhantomDialect::kStrategy,
                   StringAttr::get(&getContext(), names[static_cast<int>(strategy.getValue())]));
-  if (ranks == 1)
-    return startOneRank(*forward, init);
   PhantomPartitionOptions options{strategy,   ranks,     ghostWidth, select,
                                   firstLayer, lastLayer, init,       llvm::to_vector(ghostWidths)};
-  if (failed(Partitioner(module, *forward, options).run()))
+  Partitioner partitioner(module, *forward, options);
+  if (failed(ranks == 1 ? partitioner.startOneRank() : partitioner.run()))
     signalPassFailure();
 }
 

@@ -26,7 +26,8 @@ Partitioner::Layer Partitioner::layerOf(LinearOp op, ParameterOp weight) {
           true};
 }
 
-LogicalResult Partitioner::findLayers() {
+/// The layers that `select` means.
+LogicalResult Partitioner::selectLayers() {
   auto pattern = llvm::GlobPattern::create(options.select);
   if (!pattern)
     return module.emitError() << "select '" << options.select
@@ -38,10 +39,16 @@ LogicalResult Partitioner::findLayers() {
   });
   if (options.select == "*")
     keepFeedForwardLayers();
-  splitPackedLayers();
   if (layers.empty())
     dense.emitWarning() << "select '" << options.select
                         << "' matches no linear layer: the model stays replicated";
+  return success();
+}
+
+LogicalResult Partitioner::findLayers() {
+  if (failed(selectLayers()))
+    return failure();
+  splitPackedLayers();
 
   // Backwards: an op leads to a layer if one of its users is one, or leads to one.
   DenseSet<Operation *> leads;

@@ -32,6 +32,9 @@ public:
 
   LogicalResult run();
 
+  /// On one rank the model stays dense; only `init=random` changes it.
+  LogicalResult startOneRank();
+
 private:
   static constexpr StringLiteral kMesh = "mesh";
   static constexpr StringLiteral kAxis = "phantom";
@@ -46,6 +49,7 @@ private:
   };
 
   // Layers.
+  LogicalResult selectLayers();
   LogicalResult findLayers();
   LogicalResult readGhostWidths();
   LogicalResult checkGhostWidths();

@@ -53,7 +53,7 @@ def Phantom_ParameterOp : Phantom_Op<"parameter", [Symbol]> {
     ```
 
     The verifier refuses: an init without what its recipe needs (a source; a fan-in); a `stored` shape with another
-    number of elements than the type; `state_of` naming no parameter.
+    number of elements than the type; a layout that divides a dimension which is not there; `state_of` naming no parameter.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Phantom_FloatTensor>:$type,
                        OptionalAttr<Phantom_LayoutAttr>:$layout, Phantom_InitAttr:$init, UnitAttr:$trainable,
@@ -310,6 +310,9 @@ def Phantom_ReduceSumOp : Phantom_Op<"reduce_sum", [Pure, Phantom_Differentiable
     The adjoint of `broadcast`. Summing over a sharded dimension gives a `partial` value.
 
     Example: `%db = phantom.reduce_sum %delta [0] : tensor<8x512xf32> -> tensor<512xf32>`.
+
+    The verifier refuses dimensions that the operand does not have or that are named twice, and a result that has not the
+    other dimensions in their order.
   }];
   let arguments = (ins Phantom_NumberTensor:$input, DenseI64ArrayAttr:$dims);
   let results = (outs Phantom_NumberTensor:$output);
