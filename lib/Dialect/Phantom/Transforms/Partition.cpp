@@ -42,7 +42,19 @@ LogicalResult Partitioner::checkGhostWidths() {
   return success();
 }
 
+/// What no op uses stays in the model: whoever saves the trained one asks for it.
+LogicalResult Partitioner::keepUnused(ArrayRef<ParameterOp> unused) {
+  for (ParameterOp parameter : unused)
+    if (failed(replicatedParameter(parameter, /*fanIn=*/0)))
+      return failure();
+  return success();
+}
+
 LogicalResult Partitioner::run() {
+  SmallVector<ParameterOp> unused;
+  for (BlockArgument argument : dense.getArguments())
+    if (ParameterOp parameter = getParameter(argument); parameter && argument.use_empty())
+      unused.push_back(parameter);
   if (failed(readGhostWidths()) || failed(findLayers()))
     return failure();
   b.setInsertionPointToStart(module.getBody());
@@ -66,6 +78,8 @@ LogicalResult Partitioner::run() {
   for (Operation &op : dense.getBody().front().without_terminator())
     if (failed(partitionOp(op)))
       return failure();
+  if (failed(keepUnused(unused)))
+    return failure();
   SmallVector<Value> outputs;
   for (Value value : terminator->getOperands()) {
     FailureOr<Value> output = operandAs(value, std::nullopt, terminator->getLoc());

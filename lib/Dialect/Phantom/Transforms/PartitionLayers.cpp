@@ -91,13 +91,21 @@ Value Partitioner::addBias(Location loc, Value value, Value bias) {
   return arith::AddFOp::create(b, loc, value, wide);
 }
 
+/// The layer's bias, divided along `shardDim` or replicated; null where it has none.
+FailureOr<Value> Partitioner::biasOf(LinearOp op, const Layer &layer, std::optional<int64_t> shardDim,
+                                     int64_t fanIn) {
+  if (layer.bias)
+    return shardDim ? shardOf(layer.bias, *shardDim, fanIn) : replicatedParameter(layer.bias, fanIn);
+  return op.getBias() ? operandAs(op.getBias(), shardDim, op.getLoc()) : FailureOr<Value>(Value());
+}
+
 /// Each rank computes its own output columns: x per_rank, W shard(out) → shard(last).
 FailureOr<Value> Partitioner::columnParallel(LinearOp op, const Layer &layer, Value input) {
   Location loc = op.getLoc();
   if (failed(checkDivisible(layer, "output", layer.out, loc)))
     return failure();
   FailureOr<Value> weight = shardOf(layer.weight, layer.io ? 1 : 0, layer.in);
-  FailureOr<Value> bias = layer.bias ? shardOf(layer.bias, 0, layer.in) : FailureOr<Value>(Value());
+  FailureOr<Value> bias = biasOf(op, layer, 0, layer.in);
   if (failed(weight) || failed(bias))
     return failure();
   op.emitRemark() << "layer '" << layer.name << "' is column parallel: " << layer.in * layer.out / ranks
@@ -116,7 +124,7 @@ FailureOr<Value> Partitioner::rowParallel(LinearOp op, const Layer &layer, Value
   if (failed(checkDivisible(layer, "input", layer.in, loc)))
     return failure();
   FailureOr<Value> weight = shardOf(layer.weight, layer.io ? 0 : 1, layer.in);
-  FailureOr<Value> bias = layer.bias ? replicatedParameter(layer.bias, layer.in) : FailureOr<Value>(Value());
+  FailureOr<Value> bias = biasOf(op, layer, std::nullopt, layer.in);
   if (failed(weight) || failed(bias))
     return failure();
   op.emitRemark() << "layer '" << layer.name << "' is row parallel: " << layer.in * layer.out / ranks
@@ -168,7 +176,7 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
   Value local =
       parameter(layer.weight, layer.name + ".local", RankedTensorType::get({mOut, mIn}, element, block),
                 stacked, startOf(layer.weight, InitKind::DiagonalBlock, layer, mIn));
-  FailureOr<Value> bias = layer.bias ? shardOf(layer.bias, 0, mIn) : FailureOr<Value>(Value());
+  FailureOr<Value> bias = biasOf(op, layer, 0, mIn);
   if (failed(bias))
     return failure();
   if (k == 0) {
@@ -198,9 +206,6 @@ FailureOr<Value> Partitioner::phantomLayer(LinearOp op, const Layer &layer, Valu
 }
 
 FailureOr<Value> Partitioner::partitionLayer(LinearOp op, const Layer &layer) {
-  if (op.getBias() && !layer.bias)
-    return op.emitError() << "layer '" << layer.name
-                          << "' has a bias that is no parameter; exclude the layer with select";
   FailureOr<Value> mapped = map.contains(op.getInput()) ? FailureOr<Value>(map.lookup(op.getInput()))
                                                         : operandAs(op.getInput(), std::nullopt, op.getLoc());
   if (failed(mapped))

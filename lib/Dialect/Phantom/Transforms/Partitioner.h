@@ -59,10 +59,12 @@ private:
   void splitPackedLayers();
   Value partOf(ParameterOp whole, int64_t number, StringRef role, int64_t dim, int64_t from, int64_t count);
   LogicalResult checkDivisible(const Layer &layer, StringRef what, int64_t width, Location loc);
+  LogicalResult keepUnused(ArrayRef<ParameterOp> unused);
   FailureOr<Value> partitionLayer(LinearOp op, const Layer &layer);
   FailureOr<Value> columnParallel(LinearOp op, const Layer &layer, Value input);
   FailureOr<Value> rowParallel(LinearOp op, const Layer &layer, Value input);
   FailureOr<Value> phantomLayer(LinearOp op, const Layer &layer, Value input);
+  FailureOr<Value> biasOf(LinearOp op, const Layer &layer, std::optional<int64_t> shardDim, int64_t fanIn);
   Value addBias(Location loc, Value value, Value bias);
 
   // Parameters of the partitioned function, declared and passed on demand.
