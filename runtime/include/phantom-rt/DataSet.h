@@ -37,8 +37,14 @@ public:
   /// converting to their types. The instance is of the function given to open.
   void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run = ForRun::This) const;
 
-  /// Zeroes row `batchRow`: padding.
-  void clearRow(FunctionInstance &instance, int64_t batchRow) const;
+  /// Gives the instance, on rank `rank`'s thread, a batch of rows from data row `first` on; behind the last
+  /// row it is padded with zeros. What the ranks can read in place is lent to them; of the rest this rank
+  /// copies batch rows [begin, end).
+  void provideBatch(int64_t first, FunctionInstance &instance, int64_t rank, int64_t begin,
+                    int64_t end) const;
+
+  /// Takes back what was lent.
+  void takeBack(FunctionInstance &instance, int64_t rank) const;
 
 private:
   /// Rows that lie in one file, or in memory.
@@ -57,12 +63,17 @@ private:
 
     std::string label() const;
     const Part &partOf(int64_t row) const;
+    /// Where the values of `count` rows, from row `first` on, lie as the argument has them; null: nowhere.
+    const std::byte *inPlace(int64_t first, int64_t count) const;
+    void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run) const;
   };
 
+  explicit DataSet(int64_t batch) : batch(batch) {}
   llvm::Error addColumn(const Program &program, const Function &function, size_t argument,
                         std::optional<float> scale, std::vector<Part> parts);
 
   std::vector<Column> columns;
+  int64_t batch; ///< rows of one
   int64_t rowCount = 0;
 };
 

@@ -48,6 +48,9 @@ public:
 
   std::byte *address(const BufferRef &ref) const;
 
+  /// See FunctionInstance::lend.
+  bool lend(size_t argument, const std::byte *memory);
+
   GemmWorkspace gemmWorkspace() const;
 
   /// Where `run` appends what it measures; null: it does not measure.
@@ -58,6 +61,7 @@ private:
                Communicator &communicator);
   llvm::Error bind();
   llvm::Error runCommand(size_t command);
+  void noteArguments(const Command &command);
 
   struct Commands;
   const Executable &executable;

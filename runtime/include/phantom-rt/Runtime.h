@@ -89,6 +89,11 @@ public:
   /// thread calls it, between two barriers.
   virtual void advance() {}
 
+  /// Lets the runs of rank `rank` read argument `index` from `memory`, which stays as it is during a run, has
+  /// the argument's type and is aligned for it; null: from `argument(index)` again. False where they cannot,
+  /// so that what they read is to be copied. The rank's thread calls it, between two barriers.
+  virtual bool lend(int64_t rank, size_t index, const std::byte *memory) { return false; }
+
   /// Each sets the scalars of its role, if the function has any.
   void setLearningRate(double value);
   void setStep(int64_t value);

@@ -30,6 +30,9 @@ public:
   const std::byte *address(int64_t rank, const Result &result) const override {
     return executors[rank]->address(result.buffer);
   }
+  bool lend(int64_t rank, size_t index, const std::byte *memory) override {
+    return executors[rank]->lend(index, memory);
+  }
   GemmWorkspace gemmWorkspace() const override { return executors[runtime.ranks.leader()]->gemmWorkspace(); }
   void setTimings(int64_t rank, std::vector<CommandTiming> *timings) override {
     executors[rank]->timings = timings;

@@ -105,6 +105,12 @@ Error GemmPlan::prepareWeights() {
   return Error::success();
 }
 
+void GemmPlan::setA(size_t gemm, std::byte *a) {
+  auto &planned = implementation->planned[gemm];
+  planned.gemm->setA(a);
+  planned.addresses.a = a;
+}
+
 Error GemmPlan::run(size_t gemm) {
   const auto &planned = implementation->planned[gemm];
   NanKeeper &nanKeeper = implementation->nanKeeper;

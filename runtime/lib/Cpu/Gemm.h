@@ -34,6 +34,9 @@ public:
   /// To be called before the first run, and whenever constant weights have other values.
   llvm::Error prepareWeights();
 
+  /// A GEMM takes its first factor from there from now on.
+  void setA(size_t gemm, std::byte *a);
+
   /// Runs a GEMM on the calling thread and its OpenMP team. Allocates nothing.
   llvm::Error run(size_t gemm);
 

@@ -73,8 +73,10 @@ public:
   /// What the library keeps for the calling thread.
   virtual int64_t bufferBytes() const { return 0; }
 
-  /// Takes a and b from there from now on. Not for a GEMM on a copy of b.
-  virtual void setFactors(std::byte *a, std::byte *b) = 0;
+  /// Takes a from there from now on.
+  virtual void setA(std::byte *a) = 0;
+  /// Likewise b. Not for a GEMM on a copy of it.
+  virtual void setB(std::byte *b) = 0;
 
   /// To be called before the first run, and whenever constant weights have other values.
   virtual bool prepareWeights() { return true; }

@@ -98,10 +98,8 @@ public:
   size_t scratchBytes() const override { return scratchpad.get_size(); }
   void setScratch(std::byte *scratch) override { bound.bind(DNNL_ARG_SCRATCHPAD, scratchpad, scratch); }
   int64_t heapBytes() const override { return heap; }
-  void setFactors(std::byte *a, std::byte *b) override {
-    bound.move(DNNL_ARG_SRC, a);
-    bound.move(DNNL_ARG_WEIGHTS, b);
-  }
+  void setA(std::byte *a) override { bound.move(DNNL_ARG_SRC, a); }
+  void setB(std::byte *b) override { bound.move(DNNL_ARG_WEIGHTS, b); }
   bool prepareWeights() override { return !weights || weights->update(); }
   bool run() override { return bound.execute() == dnnl_success; }
 

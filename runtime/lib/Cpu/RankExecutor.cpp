@@ -10,6 +10,7 @@
 
 #include "Gemm.h"
 #include "NanColumns.h"
+#include "NanKeeper.h"
 #include "SmallBlocks.h"
 #include "phantom-rt/Error.h"
 #include "llvm/ADT/STLExtras.h"
@@ -38,12 +39,23 @@ using BoundCommand = std::variant<BoundGemm, BoundKernel, BoundStart, BoundWait>
 
 } // namespace
 
+/// How the commands use an argument.
+struct ArgumentUse {
+  struct Reader {
+    size_t gemm;
+    int64_t offset; ///< of its first factor in the argument
+  };
+  std::vector<Reader> readers;
+  bool hasOthers = false; ///< that are bound to the argument's memory
+};
+
 struct RankExecutor::Commands {
   explicit Commands(int64_t threads) : gemms(threads) {}
 
   std::vector<BoundCommand> list;
   std::vector<void *> kernelArguments; ///< of all kernels, one after another
   GemmPlan gemms;
+  std::vector<ArgumentUse> uses; ///< by argument
 };
 
 RankExecutor::RankExecutor(const Executable &executable, const Function &function, RankBindings rankBindings,
@@ -78,23 +90,63 @@ std::byte *RankExecutor::address(const BufferRef &ref) const {
   llvm_unreachable("unknown region");
 }
 
+/// Notes all uses of arguments but those as the first factor of a GEMM.
+void RankExecutor::noteArguments(const Command &command) {
+  auto note = [&](const BufferRef &ref) {
+    if (ref.region == Region::Argument)
+      commands->uses[ref.index].hasOthers = true;
+  };
+  if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
+    note(gemm->b);
+    note(gemm->c);
+    if (gemm->bias)
+      note(*gemm->bias);
+  } else if (const auto *kernel = std::get_if<KernelCommand>(&command)) {
+    for_each(kernel->arguments, note);
+  } else if (const auto *wait = std::get_if<ExchangeWaitCommand>(&command)) {
+    if (const auto &destination = executable.program.exchanges[wait->exchange].destination)
+      note(*destination);
+  }
+}
+
+bool RankExecutor::lend(size_t argument, const std::byte *memory) {
+  const ArgumentUse &use = commands->uses[argument];
+  if (use.hasOthers)
+    return false;
+  // Nothing writes to the first factor of a GEMM.
+  std::byte *base = memory ? const_cast<std::byte *>(memory) : bindings.arguments[argument];
+  for (const ArgumentUse::Reader &reader : use.readers)
+    commands->gemms.setA(reader.gemm, base + reader.offset);
+  return true;
+}
+
 Error RankExecutor::bind() {
   const Program &program = executable.program;
+  // Others than inputs are read or written by the host, too.
+  for (const Argument &argument : function.arguments)
+    commands->uses.push_back({{}, argument.role != Role::Input});
+  for (const Result &result : function.results)
+    if (result.buffer.region == Region::Argument)
+      commands->uses[result.buffer.index].hasOthers = true;
   auto exchangeOf = [&](uint32_t index) {
     const Exchange &exchange = program.exchanges[index];
     return BoundExchange{&exchange, index, bindings.windows[exchange.window],
                          exchange.destination ? address(*exchange.destination) : nullptr};
   };
   for (const auto &[index, command] : enumerate(function.commands)) {
+    noteArguments(command);
     if (const auto *gemm = std::get_if<GemmCommand>(&command)) {
       Expected<size_t> number = commands->gemms.add(
           *gemm,
           {address(gemm->a), address(gemm->b), address(gemm->c), gemm->bias ? address(*gemm->bias) : nullptr},
           bindings.gemms->choose(*gemm, hasConstantB(function, *gemm), bindings.threads),
-          columnsNanTogether(program, function, index));
+          NanKeeper::isNeeded(*gemm) ? columnsNanTogether(program, function, index) : 1);
       if (!number)
         return number.takeError();
       commands->list.push_back(BoundGemm{*number});
+      if (gemm->a.region == Region::Argument)
+        commands->uses[gemm->a.index].readers.push_back(
+            {*number, gemm->a.offset + bindings.rank * gemm->a.rankStride});
     } else if (const auto *kernel = std::get_if<KernelCommand>(&command)) {
       commands->list.push_back(
           BoundKernel{executable.kernels[kernel->kernel], commands->kernelArguments.size()});

@@ -56,10 +56,8 @@ public:
   int64_t bufferBytes() const override {
     return kernel == GemmKernel::OneDnnSgemm ? 0 : openBlasBufferBytes(shape());
   }
-  void setFactors(std::byte *newA, std::byte *newB) override {
-    a.data = reinterpret_cast<const float *>(newA);
-    b.data = reinterpret_cast<const float *>(newB);
-  }
+  void setA(std::byte *newA) override { a.data = reinterpret_cast<const float *>(newA); }
+  void setB(std::byte *newB) override { b.data = reinterpret_cast<const float *>(newB); }
   bool prepareWeights() override { return !weights || weights->update(); }
   bool run() override { return multiply() && (!finish || finish->execute() == dnnl_success); }
 

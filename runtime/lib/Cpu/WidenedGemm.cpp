@@ -74,14 +74,13 @@ public:
     gemm->setScratch(scratch);
     wideA = scratch + gemmBytes();
     wideB = wideA + a.bytes();
-    gemm->setFactors(wideA, wideB);
+    gemm->setA(wideA);
+    gemm->setB(wideB);
   }
   int64_t heapBytes() const override { return gemm->heapBytes(); }
   int64_t bufferBytes() const override { return gemm->bufferBytes(); }
-  void setFactors(std::byte *newA, std::byte *newB) override {
-    a.from = newA;
-    b.from = newB;
-  }
+  void setA(std::byte *newA) override { a.from = newA; }
+  void setB(std::byte *newB) override { b.from = newB; }
   bool prepareWeights() override { return gemm->prepareWeights(); }
   bool run() override {
     widen(a, wideA);

@@ -13,6 +13,7 @@
 #include "phantom-rt/HostData.h"
 #include "phantom-rt/Npy.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace llvm;
@@ -176,7 +177,7 @@ Error DataSet::addColumn(const Program &program, const Function &function, size_
 }
 
 Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, const Function &function) {
-  DataSet data;
+  DataSet data(program.batch);
   Expected<std::vector<ArgumentFiles>> matched = matchFiles(files, function);
   if (!matched)
     return matched.takeError();
@@ -205,7 +206,7 @@ Expected<DataSet> DataSet::view(const HostData &host, const Program &program, co
   auto matched = matchHostData(host, function);
   if (!matched)
     return matched.takeError();
-  DataSet data;
+  DataSet data(program.batch);
   for (const MatchedArray &array : *matched) {
     const TensorType &type = function.arguments[array.argument].type;
     // A batch fits the address space, so a row of it does; any number of rows need not.
@@ -224,22 +225,46 @@ Expected<DataSet> DataSet::view(const HostData &host, const Program &program, co
   return data;
 }
 
+void DataSet::Column::copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run) const {
+  const Part &part = partOf(row);
+  const StorageType from = part.tensor.element;
+  const std::byte *source = part.tensor.bytes + (row - part.firstRow) * width * byteWidth(from);
+  std::byte *destination = instance.argument(argument, run) + batchRow * width * byteWidth(element);
+  copyElements(from, source, scale, element, destination, width);
+}
+
+const std::byte *DataSet::Column::inPlace(int64_t first, int64_t count) const {
+  const Part &part = partOf(first);
+  const int64_t row = first - part.firstRow, elementBytes = byteWidth(element);
+  if (scale || part.tensor.element != storageType(element) || row + count > part.tensor.shape[0])
+    return nullptr;
+  const std::byte *rows = part.tensor.bytes + row * width * elementBytes;
+  return uintptr_t(rows) % uintptr_t(elementBytes) == 0 ? rows : nullptr;
+}
+
 void DataSet::copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run) const {
+  for (const Column &column : columns)
+    column.copyRow(row, instance, batchRow, run);
+}
+
+void DataSet::provideBatch(int64_t first, FunctionInstance &instance, int64_t rank, int64_t begin,
+                           int64_t end) const {
   for (const Column &column : columns) {
-    const Part &part = column.partOf(row);
-    const StorageType from = part.tensor.element;
-    const std::byte *source = part.tensor.bytes + (row - part.firstRow) * column.width * byteWidth(from);
-    std::byte *destination =
-        instance.argument(column.argument, run) + batchRow * column.width * byteWidth(column.element);
-    copyElements(from, source, column.scale, column.element, destination, column.width);
+    const std::byte *rows = column.inPlace(first, batch);
+    if (instance.lend(rank, column.argument, rows) && rows)
+      continue;
+    const int64_t valid = std::clamp(rowCount - first, begin, end);
+    for (int64_t row = begin; row < valid; ++row)
+      column.copyRow(first + row, instance, row, ForRun::This);
+    const int64_t rowBytes = column.width * byteWidth(column.element);
+    if (valid < end)
+      std::memset(instance.argument(column.argument) + valid * rowBytes, 0, (end - valid) * rowBytes);
   }
 }
 
-void DataSet::clearRow(FunctionInstance &instance, int64_t batchRow) const {
-  for (const Column &column : columns) {
-    const int64_t bytes = column.width * byteWidth(column.element);
-    std::memset(instance.argument(column.argument) + batchRow * bytes, 0, bytes);
-  }
+void DataSet::takeBack(FunctionInstance &instance, int64_t rank) const {
+  for (const Column &column : columns)
+    (void)instance.lend(rank, column.argument, nullptr);
 }
 
 } // namespace phantom::rt

@@ -13,6 +13,7 @@
 #include "Trainer.h"
 #include "phantom-rt/CpuRuntime.h"
 #include "phantom-rt/Error.h"
+#include "llvm/ADT/ScopeExit.h"
 
 #include <cmath>
 #include <cstring>
@@ -134,16 +135,13 @@ Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &
   RankTeam &team = runtime.team();
   return team.run([&](int64_t rank) -> Error {
     const auto [begin, end] = team.shareOf(batch, rank);
+    const scope_exit last([&, rank] { data.takeBack(function, rank); });
     for (int64_t first = 0; first < rows; first += batch) {
       const int64_t valid = std::min(batch, rows - first);
       if (first > 0)
         if (Error error = team.communicator(rank).barrier("the end of a batch"))
           return error;
-      for (int64_t row = begin; row < end; ++row)
-        if (row < valid)
-          data.copyRow(first + row, function, row);
-        else
-          data.clearRow(function, row);
+      data.provideBatch(first, function, rank, begin, end);
       if (rank == team.leader())
         function.setValidCount(valid);
       if (Error error = team.communicator(rank).barrier("the start of a batch"))

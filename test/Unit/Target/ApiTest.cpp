@@ -117,6 +117,29 @@ TEST_F(ApiTest, InfersAnyNumberOfRowsAsTheSessionDoesFromFiles) {
   EXPECT_EQ(std::memcmp(y.data(), expected.bytes, y.size() * sizeof(float)), 0);
 }
 
+TEST_F(ApiTest, ArraysMayLieAnywhereAndGoAfterTheCall) {
+  open();
+  // Some batches and a part of one, from arrays that live one after another.
+  const std::vector<float> first = randomFloats(11 * width, 1), second = randomFloats(11 * width, 2);
+  const std::vector<float> expected = infer(first), others = infer(std::vector<float>(second));
+  EXPECT_NE(expected, others);
+  EXPECT_EQ(infer(std::vector<float>(first)), expected);
+
+  const size_t bytes = first.size() * sizeof(float);
+  std::vector<char> odd(bytes + 1), result(bytes + 1);
+  std::memcpy(odd.data() + 1, first.data(), bytes);
+  phantom_input input{"x", odd.data() + 1, bytes};
+  phantom_output output{"y", result.data() + 1, bytes};
+  ASSERT_EQ(phantom_infer(session, &input, 1, 11, &output, 1), 0) << phantom_last_error();
+  EXPECT_EQ(std::memcmp(result.data() + 1, expected.data(), bytes), 0);
+
+  std::vector<float> values = first;
+  input.data = values.data();
+  output.data = values.data();
+  ASSERT_EQ(phantom_infer(session, &input, 1, 11, &output, 1), 0) << phantom_last_error();
+  EXPECT_EQ(values, expected) << "outputs over inputs";
+}
+
 TEST_F(ApiTest, TrainsInCAsTheSessionDoes) {
   std::vector<float> x = randomFloats(batch * width, 1), t = randomFloats(batch * width, 2), y(x.size());
   std::vector<double> losses(5);
