@@ -37,11 +37,10 @@ public:
   /// converting to their types. The instance is of the function given to open.
   void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run = ForRun::This) const;
 
-  /// Gives the instance, on rank `rank`'s thread, a batch of rows from data row `first` on; behind the last
-  /// row it is padded with zeros. What the ranks can read in place is lent to them; of the rest this rank
-  /// copies batch rows [begin, end).
-  void provideBatch(int64_t first, FunctionInstance &instance, int64_t rank, int64_t begin,
-                    int64_t end) const;
+  /// Gives the instance a batch of rows from data row `first` on; behind the last row it is padded with
+  /// zeros. Every rank calls it on its thread: what it can read in place is lent to it, and of the rest it
+  /// copies its share of the rows for all ranks here.
+  void provideBatch(int64_t first, Runtime &runtime, FunctionInstance &instance, int64_t rank) const;
 
   /// Takes back what was lent.
   void takeBack(FunctionInstance &instance, int64_t rank) const;
@@ -68,12 +67,10 @@ private:
     void copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow, ForRun run) const;
   };
 
-  explicit DataSet(int64_t batch) : batch(batch) {}
   llvm::Error addColumn(const Program &program, const Function &function, size_t argument,
                         std::optional<float> scale, std::vector<Part> parts);
 
   std::vector<Column> columns;
-  int64_t batch; ///< rows of one
   int64_t rowCount = 0;
 };
 

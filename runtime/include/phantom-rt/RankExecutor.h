@@ -48,7 +48,7 @@ public:
 
   std::byte *address(const BufferRef &ref) const;
 
-  /// See FunctionInstance::lend.
+  /// See FunctionInstance::lend; `memory` is not null.
   bool lend(size_t argument, const std::byte *memory);
 
   GemmWorkspace gemmWorkspace() const;

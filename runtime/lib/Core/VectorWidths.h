@@ -12,8 +12,9 @@
 #include <cstdlib> // defines __GLIBC__
 
 /// Compiles a function, with what is inlined into it, once per width of vectors; the loader takes what the
-/// CPU has. ThreadSanitizer does not start with such functions.
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
+/// CPU has. GCC knows these names since version 12; ThreadSanitizer does not start with such functions.
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12 &&                    \
+    !defined(__SANITIZE_THREAD__)
 #define PHANTOM_VECTOR_WIDTHS [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #else
 #define PHANTOM_VECTOR_WIDTHS

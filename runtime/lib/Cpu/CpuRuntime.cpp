@@ -31,7 +31,7 @@ public:
     return executors[rank]->address(result.buffer);
   }
   bool lend(int64_t rank, size_t index, const std::byte *memory) override {
-    return executors[rank]->lend(index, memory);
+    return executors[rank]->lend(index, memory ? memory : shared[index]);
   }
   GemmWorkspace gemmWorkspace() const override { return executors[runtime.ranks.leader()]->gemmWorkspace(); }
   void setTimings(int64_t rank, std::vector<CommandTiming> *timings) override {

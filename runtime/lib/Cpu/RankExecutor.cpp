@@ -42,8 +42,8 @@ using BoundCommand = std::variant<BoundGemm, BoundKernel, BoundStart, BoundWait>
 /// How the commands use an argument.
 struct ArgumentUse {
   struct Reader {
-    size_t gemm;
-    int64_t offset; ///< of its first factor in the argument
+    size_t gemm;                ///< in the plan
+    const GemmCommand *command; ///< whose first factor is in the argument
   };
   std::vector<Reader> readers;
   bool hasOthers = false; ///< that are bound to the argument's memory
@@ -114,9 +114,9 @@ bool RankExecutor::lend(size_t argument, const std::byte *memory) {
   if (use.hasOthers)
     return false;
   // Nothing writes to the first factor of a GEMM.
-  std::byte *base = memory ? const_cast<std::byte *>(memory) : bindings.arguments[argument];
+  bindings.arguments[argument] = const_cast<std::byte *>(memory);
   for (const ArgumentUse::Reader &reader : use.readers)
-    commands->gemms.setA(reader.gemm, base + reader.offset);
+    commands->gemms.setA(reader.gemm, address(reader.command->a));
   return true;
 }
 
@@ -145,8 +145,7 @@ Error RankExecutor::bind() {
         return number.takeError();
       commands->list.push_back(BoundGemm{*number});
       if (gemm->a.region == Region::Argument)
-        commands->uses[gemm->a.index].readers.push_back(
-            {*number, gemm->a.offset + bindings.rank * gemm->a.rankStride});
+        commands->uses[gemm->a.index].readers.push_back({*number, gemm});
     } else if (const auto *kernel = std::get_if<KernelCommand>(&command)) {
       commands->list.push_back(
           BoundKernel{executable.kernels[kernel->kernel], commands->kernelArguments.size()});

@@ -177,7 +177,7 @@ Error DataSet::addColumn(const Program &program, const Function &function, size_
 }
 
 Expected<DataSet> DataSet::open(const DataFiles &files, const Program &program, const Function &function) {
-  DataSet data(program.batch);
+  DataSet data;
   Expected<std::vector<ArgumentFiles>> matched = matchFiles(files, function);
   if (!matched)
     return matched.takeError();
@@ -206,7 +206,7 @@ Expected<DataSet> DataSet::view(const HostData &host, const Program &program, co
   auto matched = matchHostData(host, function);
   if (!matched)
     return matched.takeError();
-  DataSet data(program.batch);
+  DataSet data;
   for (const MatchedArray &array : *matched) {
     const TensorType &type = function.arguments[array.argument].type;
     // A batch fits the address space, so a row of it does; any number of rows need not.
@@ -247,8 +247,9 @@ void DataSet::copyRow(int64_t row, FunctionInstance &instance, int64_t batchRow,
     column.copyRow(row, instance, batchRow, run);
 }
 
-void DataSet::provideBatch(int64_t first, FunctionInstance &instance, int64_t rank, int64_t begin,
-                           int64_t end) const {
+void DataSet::provideBatch(int64_t first, Runtime &runtime, FunctionInstance &instance, int64_t rank) const {
+  const int64_t batch = runtime.program().batch;
+  const auto [begin, end] = runtime.team().shareOf(batch, rank);
   for (const Column &column : columns) {
     const std::byte *rows = column.inPlace(first, batch);
     if (instance.lend(rank, column.argument, rows) && rows)

@@ -134,14 +134,13 @@ Error forEachBatch(Runtime &runtime, FunctionInstance &function, const DataSet &
   const int64_t batch = runtime.program().batch, rows = data.rows();
   RankTeam &team = runtime.team();
   return team.run([&](int64_t rank) -> Error {
-    const auto [begin, end] = team.shareOf(batch, rank);
     const scope_exit last([&, rank] { data.takeBack(function, rank); });
     for (int64_t first = 0; first < rows; first += batch) {
       const int64_t valid = std::min(batch, rows - first);
       if (first > 0)
         if (Error error = team.communicator(rank).barrier("the end of a batch"))
           return error;
-      data.provideBatch(first, function, rank, begin, end);
+      data.provideBatch(first, runtime, function, rank);
       if (rank == team.leader())
         function.setValidCount(valid);
       if (Error error = team.communicator(rank).barrier("the start of a batch"))

@@ -66,13 +66,6 @@ GemmCommand gemmOf(int64_t m, int64_t n, int64_t k, bool transposeA, bool transp
 /// Where NaN is put: into row 2 of the first factor, and into an element of what the product is added to.
 enum class Nans { None, Some };
 
-void expectNear(float found, double expected, double tolerance, const std::string &where) {
-  if (std::isnan(expected))
-    EXPECT_TRUE(std::isnan(found)) << where << ": " << found << " instead of NaN";
-  else
-    EXPECT_NEAR(found, expected, tolerance) << where;
-}
-
 /// Runs one GEMM whose operands are the function's arguments, and compares it with loops.
 void checkGemm(GemmKernel kernel, int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB,
                bool bias, bool accumulate, Epilogue epilogue, double alpha = 0, int64_t padding = 0,

@@ -57,10 +57,8 @@ protected:
         double sum = 0;
         for (int64_t l = 0; l < width; ++l)
           sum += double(a[i * width + l]) * b[l * results + j];
-        if (std::isnan(sum))
-          EXPECT_TRUE(std::isnan(c[i * results + j])) << i << "," << j;
-        else
-          EXPECT_NEAR(c[i * results + j], std::max(sum, 0.0), 1e-5) << i << "," << j;
+        // The sum first: std::max gives it where it is NaN.
+        expectNear(c[i * results + j], std::max(sum, 0.0), 1e-5, std::to_string(i) + "," + std::to_string(j));
       }
   }
 

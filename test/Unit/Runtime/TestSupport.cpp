@@ -15,6 +15,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cmath>
+
 using namespace llvm;
 
 namespace phantom::rt::test {
@@ -49,6 +51,13 @@ std::string message(Error error) { return error ? toString(std::move(error)) : s
   if (text.find(part) != std::string::npos)
     return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "'" << part << "' is not in: " << text;
+}
+
+void expectNear(float found, double expected, double tolerance, const std::string &where) {
+  if (std::isnan(expected))
+    EXPECT_TRUE(std::isnan(found)) << where << ": " << found << " instead of NaN";
+  else
+    EXPECT_NEAR(found, expected, tolerance) << where;
 }
 
 std::vector<float> randomFloats(int64_t count, uint64_t seed) {

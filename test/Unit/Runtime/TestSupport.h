@@ -53,6 +53,9 @@ template <typename T> T value(llvm::Expected<T> expected) {
 /// Expects that `text` contains `part`.
 ::testing::AssertionResult contains(const std::string &text, const std::string &part);
 
+/// Expects a number near `expected`, or NaN where that is NaN.
+void expectNear(float found, double expected, double tolerance, const std::string &where);
+
 /// Numbers that look random: the same for equal arguments.
 std::vector<float> randomFloats(int64_t count, uint64_t seed);
 

@@ -198,12 +198,15 @@ LogicalResult ApplyOptimizerPass::checkStateNames() {
   if (accumulate > 1)
     states.push_back(kGradientSum);
   const SymbolTable symbols(getOperation());
-  for (auto parameter : getOperation().getOps<ParameterOp>())
+  for (auto parameter : getOperation().getOps<ParameterOp>()) {
+    if (!parameter.getTrainable())
+      continue;
     for (StringRef state : states)
-      if (Operation *taken = parameter.getTrainable() ? symbols.lookup(stateName(parameter, state)) : nullptr)
+      if (Operation *taken = symbols.lookup(stateName(parameter, state)))
         return taken->emitError() << "'" << SymbolTable::getSymbolName(taken).getValue()
                                   << "' is the name of the optimizer's state for the parameter '"
                                   << parameter.getSymName() << "': rename one of them in the model";
+  }
   return success();
 }
 

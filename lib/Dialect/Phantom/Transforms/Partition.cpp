@@ -51,7 +51,7 @@ LogicalResult Partitioner::keepUnused(ArrayRef<ParameterOp> unused) {
 }
 
 LogicalResult Partitioner::run() {
-  SmallVector<ParameterOp> unused;
+  SmallVector<ParameterOp> unused; // before packed layers leave theirs unused
   for (BlockArgument argument : dense.getArguments())
     if (ParameterOp parameter = getParameter(argument); parameter && argument.use_empty())
       unused.push_back(parameter);
